@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+# The verbs. Each prints the commands that it runs; see README.md.
+
+.PHONY: help run check tree refresh series bisect-check kunit clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15
+
+run: ## the main job: page-less NVDIMM to NVMe, in QEMU (SEED=)
+	dev/setup tree kernel guest
+	dev/series tree
+	dev/kernel x86_64
+	dev/initramfs
+	dev/boot run
+
+check: ## all tests; STAGE=name for one (dev/stages)
+	dev/setup tree kernel guest check
+	dev/check $(STAGE)
+
+tree: ## unpack Linux (KERNEL_SRC= folder or tarball of v6.12.y) and apply the series: build/linux
+	dev/setup tree
+	dev/series tree
+
+refresh: ## store the commits of build/linux, branch series, here (FORCE=1)
+	dev/series refresh
+
+series: ## the series as mail, in build/series, tried on a pristine tree
+	dev/setup tree
+	dev/series series
+
+bisect-check: ## build what each commit touches; FULL=1: the whole kernel at each
+	dev/setup tree kernel
+	dev/series bisect
+
+kunit: ## the KUnit suites only (BOOT=name for one boot of dev/kunit/boots)
+	dev/setup tree kernel guest
+	dev/series tree
+	dev/checks/kunit
+
+clean: ## remove build/
+	rm -rf build
