@@ -91,3 +91,27 @@ failed() {
 	} >&2
 	exit 1
 }
+
+# ---- results of a stage of 'make check'
+
+passed=0 failures=0 skipped=0
+ok() { passed=$((passed + 1)); echo "ok - $1"; }
+not_ok() { failures=$((failures + 1)); echo "not ok - $1: $2"; }
+skip() { skipped=$((skipped + 1)); echo "skip - $1: $2"; }
+
+# check NAME COMMAND: passes if the command does; its last words are the reason
+check() {
+	what=$1
+	shift
+	if said=$("$@" 2>&1); then
+		ok "$what"
+	else
+		not_ok "$what" "$(echo "$said" | tail -n 3 | tr '\n' ' ')(again: $(quote "$@"))"
+	fi
+}
+
+# results: the last words of a stage, and its exit status
+results() {
+	echo "$passed passed, $failures failed, $skipped skipped"
+	[ "$failures" -eq 0 ]
+}

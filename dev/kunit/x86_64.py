@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0
+# The machine of the KUnit boots for kunit.py --qemu_config; what a boot adds is in 'boots'.
+from ..qemu_config import QemuArchParams
+
+QEMU_ARCH = QemuArchParams(linux_arch='x86_64',
+			   kconfig='''
+CONFIG_SERIAL_8250=y
+CONFIG_SERIAL_8250_CONSOLE=y''',
+			   qemu_arch='x86_64',
+			   kernel_path='arch/x86/boot/bzImage',
+			   kernel_command_line='console=ttyS0 panic=-1',
+			   # SeaBIOS, not qboot: the boots behind an I/O MMU need its ACPI tables
+			   extra_qemu_params=['-M', 'q35,kernel-irqchip=split', '-smp', '2'])
