@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# A second tree, build/work, in which commits are checked out and single objects
+# built, so that build/linux and what was built from it stay as they are.
+
+work=build/work		# the tree
+work_o=$PWD/build/work-o	# its O= folder
+
+commits() { git -C $LINUX rev-list --reverse base..series; }
+subject() { git -C $LINUX log -1 --format=%s "$1"; }
+
+prepare_work() {
+	git -C $work rev-parse -q --verify HEAD >/dev/null 2>&1 || {
+		rm -rf $work
+		git clone -q --shared --no-checkout $LINUX $work
+	}
+	rm -f $work/.git/index.lock
+	git -C $work fetch -q origin '+refs/heads/*:refs/remotes/origin/*'
+	mkdir -p "$work_o"
+}
+
+# check_out COMMIT: files that do not differ are not touched
+check_out() { git -C $work checkout -q -f --detach "$1"; }
+
+make_work() { make -C $work O="$work_o" ARCH=x86_64 CC="$CC" -j "$JOBS" "$@"; }
+
+# configure_work OPTION...: everything that the jobs and the KUnit boots turn on,
+# as far as the commit has it; without KASAN, which only makes objects slow to build
+configure_work() {
+	make_work -s tinyconfig
+	grep -hv KASAN dev/configs/x86_64.config dev/kunit/kunitconfig >>"$work_o/.config"
+	printf '%s\n' "$@" >>"$work_o/.config"
+	make_work -s olddefconfig
+}
+
+# configured: of the .c files on standard input, the objects that the configuration builds
+configured() {
+	sort >build/sources
+	sed -n 's,/[^/]*\.c$,,p' build/sources | sort -u | while read -r folder; do
+		make -s -f dev/objects.mk tree=$work config="$work_o/.config" folder="$folder" 2>/dev/null || :
+	done | sort -u >build/objects
+	sed -n 's/\.c$/.o/p' build/sources | comm -12 - build/objects
+}
+
+# series_sources: the .c files that the series touches and the tree has at this commit
+series_sources() { git -C $LINUX diff --name-only --diff-filter=d base series -- '*.c' | present; }
+
+# present: those on standard input that the tree has
+present() { while read -r file; do [ ! -e "$work/$file" ] || echo "$file"; done; }
+
+# includers HEADER: of the files on standard input
+includers() (
+	cd $work || exit
+	xargs -r grep -lF "#include $1" || :
+)
+
+# touched_sources COMMIT: its .c files, and for each header that it touches the
+# series' files which include that one by name
+touched_sources() {
+	git -C $LINUX diff --name-only --diff-filter=d "$1~" "$1" >build/touched
+	{
+		grep '\.c$' build/touched || :
+		sed -n 's,^include/\(.*\.h\)$,<\1>,p; t; s,.*/\([^/]*\.h\)$,"\1",p' build/touched |
+			while read -r header; do
+				series_sources | includers "$header"
+			done
+	} | sort -u
+}
