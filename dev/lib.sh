@@ -12,6 +12,8 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 # shellcheck disable=SC2046 # a list of names
 unset $(git rev-parse --local-env-vars)
 
+export LC_ALL=C	# one order for sort, comm and the shell
+
 LINUX=build/linux
 JOBS=${JOBS:-$(nproc)}
 
