@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regions: one record for each physical range of memory that has no struct
+ * page and takes part in DMA.
+ *
+ * A region answers what would otherwise be asked of a struct page: is the
+ * memory there, which attribute must a mapping of it use, has the kernel an
+ * alias, behind which PCI device does it lie. That every mapper of a physical
+ * range has to be known for its attributes to agree is an idea of the VCM
+ * discussion of 2010.
+ *
+ * get_dev_pagemap() is the nearest relative, but it finds ZONE_DEVICE memory,
+ * which has pages, only.
+ */
+#define pr_fmt(fmt) "dma-region: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-region.h>
+#include <linux/export.h>
+#include <linux/ioport.h>
+#include <linux/maple_tree.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mmzone.h>
+#include <linux/pageless.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/rcupdate.h>
+#include <linux/scatterlist.h>
+#include <linux/seq_file.h>
+#include "debug.h"
+
+/* Every registered region, by PFN; look-ups are lockless. */
+static struct maple_tree regions = MTREE_INIT(regions, MT_FLAGS_USE_RCU);
+
+/* Protects the list of users of every region; never held long. */
+static DEFINE_SPINLOCK(users_lock);
+
+#ifdef CONFIG_SPARSEMEM_VMEMMAP
+#define PFN_VALID_STEP	PAGES_PER_SUBSECTION
+#elif defined(CONFIG_SPARSEMEM)
+#define PFN_VALID_STEP	PAGES_PER_SECTION
+#else
+#define PFN_VALID_STEP	1UL
+#endif
+
+/* Has any PFN in [pfn, end) a struct page? Visits what can differ only. */
+static bool range_has_page(unsigned long pfn, unsigned long end)
+{
+	for (; pfn < end; pfn = ALIGN(pfn + 1, PFN_VALID_STEP)) {
+#ifdef CONFIG_SPARSEMEM
+		/* 256 GiB are 2048 sections, and 131072 subsections. */
+		if (!valid_section(__pfn_to_section(pfn))) {
+			pfn = ALIGN(pfn + 1, PAGES_PER_SECTION) - 1;
+			continue;
+		}
+#endif
+		if (pfn_valid(pfn))
+			return true;
+	}
+	return false;
+}
+
+static int region_find_bar(struct dma_region *region)
+{
+#ifdef CONFIG_PCI
+	struct resource range = DEFINE_RES_MEM(dma_region_phys(region),
+					       dma_region_size(region));
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		struct resource *res = pci_resource_n(region->pdev, bar);
+
+		if (!resource_contains(res, &range))
+			continue;
+		region->bus_offset = pci_bus_address(region->pdev, bar) -
+				     res->start;
+		return 0;
+	}
+#endif
+	return -EINVAL;
+}
+
+static int region_check(struct dma_region *region)
+{
+	bool mmio = region->attr == DMA_REGION_MMIO;
+
+	if (!region->npages || region->pfn > PAGELESS_PFN_MAX ||
+	    region->npages - 1 > PAGELESS_PFN_MAX - region->pfn)
+		return -EINVAL;
+	if (region->attr > DMA_REGION_MMIO ||
+	    !PAGE_ALIGNED((unsigned long)region->kaddr))
+		return -EINVAL;
+	/* The CPU reaches a BAR through __iomem, other memory has no BAR. */
+	if (mmio ? !!region->kaddr : !!region->pdev)
+		return -EINVAL;
+	if (region->pdev)
+		return region_find_bar(region);
+	return 0;
+}
+
+static void region_unclaim(struct dma_region *region)
+{
+	phys_addr_t phys = dma_region_phys(region);
+
+	if (region->res)
+		release_mem_region(phys, dma_region_size(region));
+	if (region->memtype)
+		arch_dma_region_release(phys, dma_region_size(region));
+}
+
+/*
+ * Whoever hands out physical address space looks at the resource tree. The
+ * owners of NVDIMMs and BARs are in it; RAM above "mem=" is in nobody's.
+ */
+static int region_claim(struct dma_region *region)
+{
+	phys_addr_t phys = dma_region_phys(region);
+	u64 size = dma_region_size(region);
+
+	if (region->attr != DMA_REGION_MMIO) {
+		if (arch_dma_region_reserve(phys, size, region->attr))
+			return -EBUSY;
+		region->memtype = true;
+	}
+	if (region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) !=
+	    REGION_DISJOINT)
+		return 0;
+	region->res = request_mem_region(phys, size, region->name);
+	if (region->res)
+		return 0;
+	region_unclaim(region);
+	return -EBUSY;
+}
+
+static void region_released(struct percpu_ref *ref)
+{
+	complete(&container_of(ref, struct dma_region, ref)->released);
+}
+
+/* Called with memory hotplug locked out, which looks at the tree in turn. */
+static int region_insert(struct dma_region *region)
+{
+	unsigned long last = region->pfn + region->npages - 1;
+	int ret;
+
+	if (range_has_page(region->pfn, last + 1))
+		return -EINVAL;
+	if (dma_region_overlaps(region->pfn, region->npages))
+		return -EEXIST;
+	ret = region_claim(region);
+	if (ret)
+		return ret;
+	ret = mtree_insert_range(&regions, region->pfn, last, region,
+				 GFP_KERNEL);
+	if (ret)
+		region_unclaim(region);
+	return ret;
+}
+
+/**
+ * dma_region_register - make memory without struct page known for DMA
+ * @region: the record of the range; its public members are filled in
+ *
+ * From here on lists may name the range's PFNs, see sg_set_pfn(), and nobody
+ * can give it struct pages: memory hot-add and devm_memremap_pages() of an
+ * overlapping range fail with -EBUSY. Undo with dma_region_unregister().
+ *
+ * Where nobody has requested the range as an I/O memory resource yet, the
+ * region does. On x86 it also claims the range's memory type, except for
+ * device memory, which user space may go on mapping as it likes.
+ *
+ * Context: Process context, may sleep. Not under a lock that memory hotplug
+ * takes.
+ * Return: 0, or an error that leaves nothing behind: %-EINVAL if the range is
+ * empty, wraps, has a PFN with a struct page or one too large for a list's
+ * entry, is not within a BAR of its PCI device, or if the kernel alias is not
+ * page aligned or is one of device memory; %-EEXIST if it overlaps a region;
+ * %-EBUSY if the range is mapped with another attribute; %-ENOMEM.
+ */
+int dma_region_register(struct dma_region *region)
+{
+	int ret = region_check(region);
+
+	if (ret)
+		return ret;
+	ret = percpu_ref_init(&region->ref, region_released, 0, GFP_KERNEL);
+	if (ret)
+		return ret;
+	init_completion(&region->released);
+	INIT_LIST_HEAD(&region->users);
+	xa_init(&region->routes);
+	region->memtype = false;
+	region->res = NULL;
+
+	get_online_mems();
+	ret = region_insert(region);
+	put_online_mems();
+	if (ret)
+		percpu_ref_exit(&region->ref);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_region_register);
+
+static struct dma_region_user *region_next_user(struct dma_region *region)
+{
+	struct dma_region_user *user;
+
+	spin_lock_irq(&users_lock);
+	user = list_first_entry_or_null(&region->users, typeof(*user), node);
+	if (user)
+		list_del_init(&user->node);
+	spin_unlock_irq(&users_lock);
+	return user;
+}
+
+static void region_revoke(struct dma_region *region)
+{
+	struct dma_region_user *user;
+
+	while ((user = region_next_user(region))) {
+		user->revoke(user);
+		percpu_ref_put(&region->ref);
+		/* The user's owner may free it as soon as it knows. */
+		complete(&user->revoked);
+	}
+}
+
+/**
+ * dma_region_unregister - take memory back from DMA
+ * @region: a registered region
+ *
+ * Refuses new holds, revokes every long user one after the other, and waits
+ * until the last hold is gone; it says so in the log every 30 seconds. After
+ * that no list may name the range, no device reaches it, and @region and the
+ * memory are the caller's alone. With DMA_API_DEBUG a mapping that is still
+ * there gets a warning.
+ *
+ * Context: Process context, sleeps. Not under a lock that a user's revoke
+ * callback, or whoever holds the region for a transfer, needs.
+ */
+void dma_region_unregister(struct dma_region *region)
+{
+	percpu_ref_kill(&region->ref);
+	region_revoke(region);
+	while (!wait_for_completion_timeout(&region->released, 30 * HZ))
+		pr_warn("%s: still waiting for the last user\n", region->name);
+
+	debug_dma_check_unmapped(dma_region_phys(region),
+				 dma_region_size(region), region->name);
+	mtree_erase(&regions, region->pfn);
+	synchronize_rcu();
+	region_unclaim(region);
+	xa_destroy(&region->routes);
+	percpu_ref_exit(&region->ref);
+}
+EXPORT_SYMBOL_GPL(dma_region_unregister);
+
+/**
+ * dma_region_find - look up the region of a range, for who holds it already
+ * @phys: physical address of the first byte
+ * @size: number of bytes
+ *
+ * For implementations of the DMA API: the maker of the list holds the region.
+ * Finds a region that is being unregistered, too, until its last hold is gone.
+ *
+ * Context: Any; lockless.
+ * Return: the region that covers all of the range, or NULL.
+ */
+struct dma_region *dma_region_find(phys_addr_t phys, size_t size)
+{
+	struct dma_region *region;
+
+	rcu_read_lock();
+	region = mtree_load(&regions, PHYS_PFN(phys));
+	if (region && !dma_region_covers(region, phys, size))
+		region = NULL;
+	rcu_read_unlock();
+	return region;
+}
+EXPORT_SYMBOL_GPL(dma_region_find);
+
+/**
+ * dma_region_get - hold the region of a range for one transfer
+ * @phys: physical address of the first byte
+ * @size: number of bytes
+ *
+ * As long as the hold lasts the memory stays, and dma_region_unregister()
+ * waits. There is no callback: use it for what ends by itself, in bounded
+ * time, and dma_region_attach() otherwise.
+ *
+ * Context: Any; lockless.
+ * Return: the region, to be given to dma_region_put(); NULL if no region
+ * covers all of the range or it is being unregistered.
+ */
+struct dma_region *dma_region_get(phys_addr_t phys, size_t size)
+{
+	struct dma_region *region;
+
+	rcu_read_lock();
+	region = dma_region_find(phys, size);
+	if (region && !percpu_ref_tryget_live_rcu(&region->ref))
+		region = NULL;
+	rcu_read_unlock();
+	return region;
+}
+EXPORT_SYMBOL_GPL(dma_region_get);
+
+/**
+ * dma_region_put - let go of a hold
+ * @region: what dma_region_get() returned
+ *
+ * Context: Any.
+ */
+void dma_region_put(struct dma_region *region)
+{
+	percpu_ref_put(&region->ref);
+}
+EXPORT_SYMBOL_GPL(dma_region_put);
+
+/**
+ * dma_region_attach - become a long user of a region
+ * @region: the region, held by the caller
+ * @user: the user; its public members are filled in
+ *
+ * The attachment is a hold of its own and lasts until dma_region_detach(), or
+ * until the region is unregistered. In that case @user->revoke is called, and
+ * when it returns the attachment is over: all DMA of the user to and from the
+ * region has ended and been unmapped, the kernel alias is not used any more,
+ * and neither starts again. revoke may sleep, and must not call
+ * dma_region_detach(); whoever owns @user still does, later.
+ *
+ * Context: Any; takes a spinlock, never waits.
+ * Return: 0, or %-ENODEV if the region is being unregistered.
+ */
+int dma_region_attach(struct dma_region *region, struct dma_region_user *user)
+{
+	unsigned long flags;
+	int ret = -ENODEV;
+
+	init_completion(&user->revoked);
+	INIT_LIST_HEAD(&user->node);
+	user->region = region;
+
+	spin_lock_irqsave(&users_lock, flags);
+	if (percpu_ref_tryget_live(&region->ref)) {
+		list_add_tail(&user->node, &region->users);
+		ret = 0;
+	}
+	spin_unlock_irqrestore(&users_lock, flags);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_region_attach);
+
+/**
+ * dma_region_detach - end an attachment
+ * @user: a user that dma_region_attach() accepted
+ *
+ * Waits for a revoke callback that is running. If the region was revoked
+ * before, there is nothing left to do. Afterwards @user is the caller's.
+ *
+ * Context: Process context, may sleep; not from the revoke callback.
+ */
+void dma_region_detach(struct dma_region_user *user)
+{
+	bool attached;
+
+	spin_lock_irq(&users_lock);
+	attached = !list_empty(&user->node);
+	list_del_init(&user->node);
+	spin_unlock_irq(&users_lock);
+
+	if (attached)
+		percpu_ref_put(&user->region->ref);
+	else
+		wait_for_completion(&user->revoked);
+}
+EXPORT_SYMBOL_GPL(dma_region_detach);
+
+/**
+ * dma_region_kaddr - the kernel alias of a range
+ * @phys: physical address of the first byte
+ * @size: number of bytes
+ *
+ * The caller holds the region, and the address is good for as long.
+ *
+ * Context: Any; lockless.
+ * Return: the kernel virtual address of the first byte, or NULL if no region
+ * covers all of the range or it has no alias.
+ */
+void *dma_region_kaddr(phys_addr_t phys, size_t size)
+{
+	struct dma_region *region;
+	void *kaddr = NULL;
+
+	rcu_read_lock();
+	region = dma_region_find(phys, size);
+	if (region && region->kaddr)
+		kaddr = region->kaddr + (phys - dma_region_phys(region));
+	rcu_read_unlock();
+	return kaddr;
+}
+EXPORT_SYMBOL_GPL(dma_region_kaddr);
+
+/**
+ * dma_region_overlaps - is any PFN of a range in a region?
+ * @pfn: first page frame number
+ * @npages: number of pages, not 0
+ *
+ * For whoever is about to give the range struct pages. Memory hotplug is
+ * locked for writing, or the answer may be out of date at once.
+ */
+bool dma_region_overlaps(unsigned long pfn, unsigned long npages)
+{
+	unsigned long index = pfn;
+
+	return mt_find(&regions, &index, pfn + npages - 1);
+}
+
+/**
+ * sg_kaddr - Return the kernel alias of a page-less sg entry
+ * @sg:		SG entry
+ *
+ * The caller holds the region of the entry, and the address is good for as
+ * long.
+ *
+ * Context: Any.
+ * Return: the kernel virtual address of the entry's first byte, through which
+ * all of its bytes can be read and written; NULL if the region has none, for
+ * device memory, for an entry that does not lie in one region, and for a
+ * paged entry: use sg_virt() or kmap_local_page() there.
+ **/
+void *sg_kaddr(struct scatterlist *sg)
+{
+	if (sg_has_page(sg) || sg_is_mmio(sg))
+		return NULL;
+	return dma_region_kaddr(sg_phys(sg), sg->length);
+}
+EXPORT_SYMBOL_GPL(sg_kaddr);
+
+/**
+ * sg_has_kaddr - Has the kernel an alias to maintain caches through?
+ * @sg:		SG entry
+ *
+ * Return: true for a paged entry, whose alias the kernel has or can make, and
+ * for a page-less one with an sg_kaddr().
+ **/
+bool sg_has_kaddr(struct scatterlist *sg)
+{
+	return sg_has_page(sg) || sg_kaddr(sg);
+}
+EXPORT_SYMBOL_GPL(sg_has_kaddr);
+static enum pci_p2pdma_map_type region_route(struct dma_region *region,
+					     struct device *dev)
+{
+	if (!region->pdev || !dev_is_pci(dev))
+		return PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	return pci_p2pdma_route(region->pdev, to_pci_dev(dev),
+				&region->routes);
+}
+
+static int region_map_enter(struct dma_region_map_state *state,
+			    struct device *dev, struct scatterlist *sg)
+{
+	struct dma_region *region = dma_region_find(sg_phys(sg), sg->length);
+
+	if (!region)
+		return sg_is_mmio(sg) ? -EREMOTEIO : -EINVAL;
+	/* No architecture can maintain caches through an alias yet. */
+	if (region->kaddr && !dev_is_dma_coherent(dev))
+		return -EREMOTEIO;
+	state->region = region;
+	state->map = PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+	if (region->attr == DMA_REGION_MMIO)
+		state->map = region_route(region, dev);
+	return 0;
+}
+
+/**
+ * dma_region_map_segment - what to do with a page-less entry in map_sg
+ * @state: declared outside of the loop over the list, initialized to zero
+ * @dev: the device that the list is mapped for
+ * @sg: a page-less entry
+ *
+ * For implementations of dma_map_ops.map_sg, beside pci_p2pdma_map_segment(),
+ * whose three outcomes it shares. The look-up of the region and of the route
+ * is done again only where an entry leaves the region of the one before.
+ *
+ * Context: Any.
+ * Return: 0 if the implementation maps sg_phys(), with the protection for
+ * device memory if sg_is_mmio(); 1 if the entry has been given its PCI bus
+ * address and needs nothing else; %-EINVAL if no region covers the entry or
+ * it is of the other kind; %-EREMOTEIO if @dev has no route to it.
+ */
+int dma_region_map_segment(struct dma_region_map_state *state,
+			   struct device *dev, struct scatterlist *sg)
+{
+	bool is_mmio;
+	int ret;
+
+	if (!state->region ||
+	    !dma_region_covers(state->region, sg_phys(sg), sg->length)) {
+		ret = region_map_enter(state, dev, sg);
+		if (ret)
+			return ret;
+	}
+	is_mmio = state->region->attr == DMA_REGION_MMIO;
+	if (sg_is_mmio(sg) != is_mmio)
+		return -EINVAL;
+
+	switch (state->map) {
+	case PCI_P2PDMA_MAP_THRU_HOST_BRIDGE:
+		return 0;
+	case PCI_P2PDMA_MAP_BUS_ADDR:
+		/* Unmapping could not tell a bus address from another. */
+		if (!IS_ENABLED(CONFIG_NEED_SG_DMA_FLAGS))
+			return -EREMOTEIO;
+		sg->dma_address = sg_phys(sg) + state->region->bus_offset;
+		sg_dma_len(sg) = sg->length;
+		sg_dma_mark_bus_address(sg);
+		return 1;
+	default:
+		return -EREMOTEIO;
+	}
+}
+
+#ifdef CONFIG_DEBUG_FS
+static const char *const region_attr_names[] = {
+	[DMA_REGION_WB]		= "write-back",
+	[DMA_REGION_WC]		= "write-combining",
+	[DMA_REGION_UC]		= "uncached",
+	[DMA_REGION_MMIO]	= "mmio",
+};
+
+static void region_show_users(struct seq_file *m, struct dma_region *region)
+{
+	struct dma_region_user *user;
+
+	spin_lock_irq(&users_lock);
+	list_for_each_entry(user, &region->users, node)
+		seq_printf(m, " %s", user->name);
+	spin_unlock_irq(&users_lock);
+}
+
+/* first and last PFN, attribute, flags, name, and the users attached to it */
+static int dma_regions_show(struct seq_file *m, void *unused)
+{
+	MA_STATE(mas, &regions, 0, 0);
+	struct dma_region *region;
+
+	rcu_read_lock();
+	mas_for_each(&mas, region, ULONG_MAX) {
+		seq_printf(m, "%#lx-%#lx %s%s%s %s:", region->pfn,
+			   region->pfn + region->npages - 1,
+			   region_attr_names[region->attr],
+			   region->encrypted ? " encrypted" : "",
+			   region->kaddr ? " alias" : "", region->name);
+		region_show_users(m, region);
+		seq_putc(m, '\n');
+	}
+	rcu_read_unlock();
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dma_regions);
+
+static int __init dma_region_debugfs(void)
+{
+	debugfs_create_file("dma_regions", 0400, NULL, NULL,
+			    &dma_regions_fops);
+	return 0;
+}
+late_initcall(dma_region_debugfs);
+#endif /* CONFIG_DEBUG_FS */
