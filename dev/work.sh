@@ -33,11 +33,25 @@ configure_work() {
 	make_work -s olddefconfig
 }
 
-# configured: of the .c files on standard input, the objects that the configuration builds
+kbuild() { make -s -f dev/objects.mk tree=$work config="$work_o/.config" folder="$1" "$2" 2>/dev/null || :; }
+
+# reachable FOLDER: each folder above, up to one without a makefile, descends into the next
+reachable() {
+	below=$1
+	above=$(dirname "$below")
+	while [ "$above" != . ] && [ -n "$(ls "$work/$above/Makefile" "$work/$above/Kbuild" 2>/dev/null)" ]; do
+		kbuild "$above" folders | grep -qx "$below" || return 1
+		below=$above
+		above=$(dirname "$below")
+	done
+}
+
+# configured: of the .c files on standard input, the objects that the configuration
+# builds; tools/ is not the kernel
 configured() {
-	sort >build/sources
+	sed '/^tools\//d' | sort >build/sources
 	sed -n 's,/[^/]*\.c$,,p' build/sources | sort -u | while read -r folder; do
-		make -s -f dev/objects.mk tree=$work config="$work_o/.config" folder="$folder" 2>/dev/null || :
+		! reachable "$folder" || kbuild "$folder" objects
 	done | sort -u >build/objects
 	sed -n 's/\.c$/.o/p' build/sources | comm -12 - build/objects
 }

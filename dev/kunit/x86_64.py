@@ -8,6 +8,8 @@ CONFIG_SERIAL_8250=y
 CONFIG_SERIAL_8250_CONSOLE=y''',
 			   qemu_arch='x86_64',
 			   kernel_path='arch/x86/boot/bzImage',
-			   kernel_command_line='console=ttyS0 panic=-1',
+			   # kunit.py gives the machine 1 GiB
+			   kernel_command_line='console=ttyS0 panic=-1 mem=512M pageless_kunit.ram=32M@512M '
+			       'blk_pageless_disk_kunit.disks=nvme0n1 blk_pageless_disk_kunit.phys=0x22000000',
 			   # SeaBIOS, not qboot: the boots behind an I/O MMU need its ACPI tables
 			   extra_qemu_params=['-M', 'q35,kernel-irqchip=split', '-smp', '2'])

@@ -3,7 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sanitizer/common_interface_defs.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <sanitizer/lsan_interface.h>
 
 #include <linux/scatterlist.h>
@@ -13,13 +16,17 @@
 /* ---- The runner: one line a test, the totals at the end ---- */
 
 static unsigned int passed, failed, skipped;
-static const char *running;
 static jmp_buf test_failed, bug_hit;
 static bool bug_expected;
-static char failure[512];
+
+/* What a test that failed leaves behind; it runs in a child. */
+static struct child {
+	unsigned long long	seed;
+	char			failure[512];
+} *child;
+
 static unsigned int warns_once, warns_always;
 static unsigned int allocs_to_failure;
-static unsigned long long repeat_seed;
 
 void harness_totals(void)
 {
@@ -27,29 +34,13 @@ void harness_totals(void)
 	fflush(stdout);
 }
 
-/* A sanitizer ends the program: say in which test. */
-static void died(void)
-{
-	failed++;
-	printf("FAIL %s: killed by a sanitizer, see stderr\n",
-	       running ?: "(exit)");
-	harness_totals();
-}
-
-/* UBSan's own way to say so; see died(). */
-void __ubsan_on_report(void);
-void __ubsan_on_report(void)
-{
-	died();
-}
-
 void check_failed(const char *file, int line, const char *what, ...)
 {
-	int n = snprintf(failure, sizeof(failure), "%s:%d: ", file, line);
+	int n = snprintf(child->failure, sizeof(child->failure), "%s:%d: ", file, line);
 	va_list args;
 
 	va_start(args, what);
-	vsnprintf(failure + n, sizeof(failure) - n, what, args);
+	vsnprintf(child->failure + n, sizeof(child->failure) - n, what, args);
 	va_end(args);
 	longjmp(test_failed, 1);
 }
@@ -187,9 +178,12 @@ void *dma_region_kaddr(phys_addr_t phys, size_t size)
 
 /* ---- One test ---- */
 
-static void test_start(const char *name)
+static void test_start(void)
 {
-	running = name;
+	/* A list without an end is a loop without one: 20 s of CPU time. */
+	const struct itimerval limit = { .it_value.tv_sec = 20 };
+
+	setitimer(ITIMER_VIRTUAL, &limit, NULL);
 	bug_expected = false;
 	allocs_to_failure = 0;
 	warns_once = 0;
@@ -210,49 +204,80 @@ static bool test_ok(void (*fn)(const void *arg), const void *arg)
 {
 	if (setjmp(test_failed))
 		return false;
+	test_start();
 	fn(arg);
 	test_end();
 	return true;
 }
 
-static void report(const char *name, bool ok)
+/* In a child: a sanitizer that finds something, or time, ends the process. */
+static bool child_ok(void (*fn)(const void *arg), const void *arg)
 {
-	if (ok && !failed && __lsan_do_recoverable_leak_check()) {
-		snprintf(failure, sizeof(failure),
-			 "memory leaked, see stderr");
-		ok = false;
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	snprintf(child->failure, sizeof(child->failure),
+		 "killed by a sanitizer, see stderr, or by time");
+	pid = fork();
+	if (!pid) {
+		if (!test_ok(fn, arg))
+			_exit(1);
+		if (__lsan_do_recoverable_leak_check()) {
+			snprintf(child->failure, sizeof(child->failure),
+				 "memory leaked, see stderr");
+			_exit(1);
+		}
+		_exit(0);
 	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static bool report(const char *name, bool ok)
+{
 	if (ok) {
 		passed++;
 		printf("ok   %s\n", name);
 	} else {
 		failed++;
-		printf("FAIL %s: %s\n", name, failure);
+		printf("FAIL %s: %s\n", name, child->failure);
 	}
-	fflush(stdout);
-	running = NULL;
+	return ok;
 }
 
 void run(const char *name, void (*fn)(const void *arg), const void *arg)
 {
-	test_start(name);
-	report(name, test_ok(fn, arg));
+	report(name, child_ok(fn, arg));
 }
 
-void run_rounds(const char *name, void (*fn)(const void *arg),
+struct rounds {
+	void			(*fn)(const void *seed);
+	unsigned long long	seed;
+	unsigned int		rounds;
+};
+
+static void run_all_rounds(const void *arg)
+{
+	const struct rounds *r = arg;
+	unsigned int i;
+
+	for (i = 0; i < r->rounds; i++) {
+		child->seed = r->seed + i;
+		if (i)
+			test_start();
+		r->fn(&child->seed);
+		test_end();
+	}
+}
+
+void run_rounds(const char *name, void (*fn)(const void *seed),
 		unsigned long long seed, unsigned int rounds)
 {
-	bool ok = true;
+	struct rounds r = { fn, seed, rounds };
 
-	for (; ok && rounds; rounds--, seed++) {
-		test_start(name);
-		repeat_seed = seed;
-		ok = test_ok(fn, &seed);
-	}
-	report(name, ok);
-	if (!ok)
+	if (!report(name, child_ok(run_all_rounds, &r)))
 		printf("     again: ./main --seed %llu --rounds 1\n",
-		       repeat_seed);
+		       child->seed);
 }
 
 void skip(const char *name, const char *reason)
@@ -263,7 +288,9 @@ void skip(const char *name, const char *reason)
 
 void harness_init(void)
 {
-	__sanitizer_set_death_callback(died);
+	child = mmap(NULL, sizeof(*child), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert(child != MAP_FAILED);
 	oracle_init(mem_map, sizeof(mem_map[0]));
 	ram = oracle_ram();
 	sg_pool_init();

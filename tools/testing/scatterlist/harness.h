@@ -7,7 +7,7 @@
 
 #include "oracle.h"
 
-/* Ends the test; what it has allocated is not missed. */
+/* Ends the test, which runs in a process of its own. */
 void __noreturn __printf(3, 4)
 check_failed(const char *file, int line, const char *what, ...);
 

@@ -464,6 +464,20 @@ static void test_page_pointers(const void *arg)
 	list_free(&list);
 }
 
+/* NULL, and one WARN_ONCE each time; check_entry() counts them. */
+static void test_no_page(const void *arg)
+{
+	struct list list;
+	unsigned int k;
+
+	list_alloc_one(&list, 1);
+	for (k = 1; k < KINDS; k++) {
+		list_set(&list, 0, &kinds[k]);
+		check_entry(list_entry(&list, 0), &kinds[k]);
+	}
+	list_free(&list);
+}
+
 static void test_bug_on_link(const void *arg)
 {
 	struct scatterlist sgl[2], next[1];
@@ -707,8 +721,7 @@ static const struct claim {
 	{ "a list of nothing", test_empty_list, false },
 	{ "every bit of a page pointer is kept", test_page_pointers, false },
 	{ "a link is not an entry (DEBUG_SG)", test_bug_on_link, false },
-	{ "sg_alloc_table() chains entries of all kinds", test_alloc_table, false },
-	{ "sg_alloc_table_chained() chains entries of all kinds", test_pool, false },
+	{ "sg_page() and sg_virt() of a page-less entry", test_no_page, true },
 	{ "an entry set again keeps its end mark", test_end_is_carried, true },
 	{ "a page replaces a PFN in every way of setting", test_set_other_ways, true },
 	{ "sg_mark_end() and sg_unmark_end() of every kind", test_marks, true },
@@ -717,6 +730,8 @@ static const struct claim {
 	{ "PFNs and ranges that fit, -ERANGE for others", test_ranges, true },
 	{ "-EINVAL for each unknown flag", test_unknown_flag, true },
 	{ "every bit of a PFN is kept", test_pfn_bits, true },
+	{ "sg_alloc_table() chains entries of all kinds", test_alloc_table, false },
+	{ "sg_alloc_table_chained() chains entries of all kinds", test_pool, false },
 	{ "pages are not merged into a page-less entry", test_append, true },
 	{ "appending that fails leaves the entry alone", test_append_enomem, true },
 	{ "sg_split() that fails leaks nothing", test_split_enomem, true },
