@@ -24,11 +24,11 @@ check_out() { git -C $work checkout -q -f --detach "$1"; }
 
 make_work() { make -C $work O="$work_o" ARCH=x86_64 CC="$CC" -j "$JOBS" "$@"; }
 
-# configure_work OPTION...: everything that the jobs and the KUnit boots turn on,
+# configure_work OPTION...: $fragments, or everything that the jobs and the KUnit boots turn on,
 # as far as the commit has it; without KASAN, which only makes objects slow to build
 configure_work() {
 	make_work -s tinyconfig
-	grep -hv KASAN dev/configs/x86_64.config dev/kunit/kunitconfig >>"$work_o/.config"
+	grep -hv KASAN ${fragments:-dev/configs/x86_64.config dev/kunit/kunitconfig} >>"$work_o/.config"
 	printf '%s\n' "$@" >>"$work_o/.config"
 	make_work -s olddefconfig
 }
