@@ -29,7 +29,7 @@ static int nr_disks;
 module_param_array(disks, charp, &nr_disks, 0400);
 MODULE_PARM_DESC(disks, "names of the disks to overwrite");
 
-static ullong phys;
+static unsigned long long phys;
 module_param(phys, ullong, 0400);
 MODULE_PARM_DESC(phys, "physical address of 4 MiB of unused RAM");
 

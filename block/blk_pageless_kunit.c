@@ -29,6 +29,17 @@ static uint seed;
 module_param(seed, uint, 0400);
 MODULE_PARM_DESC(seed, "of the random lists; 0 takes one and prints it");
 
+static bool warn;
+module_param(warn, bool, 0400);
+MODULE_PARM_DESC(warn, "run the cases that make the kernel warn, too");
+
+static void skip_unless_warn(struct kunit *test)
+{
+	if (!warn)
+		kunit_skip(test,
+			   "makes warnings, needs blk_pageless_kunit.warn=1");
+}
+
 /* One behind the other, and nothing behind the last. */
 enum { RAM_A, RAM_B, BAR, NR_REGIONS };
 static struct dma_region regions[NR_REGIONS];
@@ -615,7 +626,8 @@ static void sg_list_is_what_bio_has(struct kunit *test)
 
 		for (int i = 0; i < nr; i++) {
 			random_piece(&rnd, &pieces[i], pages);
-			if (i && prandom_u32_state(&rnd) % 4 == 0)
+			if (i && pieces[i].paged == pieces[i - 1].paged &&
+			    prandom_u32_state(&rnd) % 4 == 0)
 				pieces[i].phys = pieces[i - 1].phys +
 						 pieces[i - 1].len;
 			if (add_piece(bio, &pieces[i]) <= 0)
@@ -678,9 +690,11 @@ static void requests_keep_regions_apart(struct kunit *test)
 
 static void feature_is_not_inherited(struct kunit *test)
 {
-	struct queue_limits with = { .features = BLK_FEAT_PAGELESS };
-	struct queue_limits without = { };
-	struct queue_limits top;
+	struct queue_limits with, without, top;
+
+	blk_set_stacking_limits(&with);
+	with.features |= BLK_FEAT_PAGELESS;
+	blk_set_stacking_limits(&without);
 
 	blk_set_stacking_limits(&top);
 	blk_stack_limits(&top, &with, 0);
@@ -936,6 +950,7 @@ static void warns_and_leaves_bvec_alone(struct kunit *test)
 	char buf[16] = "unchanged";
 	struct bio_vec bv;
 
+	skip_unless_warn(test);
 	KUNIT_ASSERT_EQ(test, 0, bvec_set_pfn(&bv, 0x12345, 8, 0, 0));
 	memcpy_from_bvec(buf, &bv);
 	KUNIT_EXPECT_STREQ(test, buf, "unchanged");
@@ -953,6 +968,7 @@ static void warns_and_leaves_bio_alone(struct kunit *test)
 	struct folio_iter fi;
 	unsigned int folios = 0;
 
+	skip_unless_warn(test);
 	KUNIT_ASSERT_EQ(test, 512, bio_add_phys(bio, base, 512, 0));
 	KUNIT_ASSERT_EQ(test, 512, bio_add_page(bio, pages, 512, 0));
 	KUNIT_ASSERT_EQ(test, 512, bio_add_phys(bio, base + 512, 512, 0));
@@ -980,6 +996,7 @@ static void warns_and_stops_iov_iter(struct kunit *test)
 	size_t offset;
 	char buf[8];
 
+	skip_unless_warn(test);
 	KUNIT_ASSERT_EQ(test, 0, bvec_set_pfn(&bv, 0x12345, 8, 0, 0));
 	iov_iter_bvec(&iter, ITER_SOURCE, &bv, 1, 8);
 	KUNIT_EXPECT_EQ(test, 0, copy_from_iter(buf, 8, &iter));

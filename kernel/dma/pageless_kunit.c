@@ -1688,6 +1688,18 @@ static void range_gets_what_the_table_says(struct kunit *test)
 	}
 }
 
+/* dma-debug may not wait for what failed to be unmapped. */
+static void range_that_failed_is_not_tracked(struct kunit *test)
+{
+	const struct phys_range *r = test->param_value;
+	struct job *job = new_job(test, &r->piece, 1, DMA_TO_DEVICE);
+
+	need_iommu(test);
+	watch.fail_at = 1;
+	KUNIT_EXPECT_EQ(test, map_range(job, r), -EIO);
+	expect_nothing_left(test, job);
+}
+
 static void range_is_synced(struct kunit *test)
 {
 	static const struct phys_range odd = {
@@ -2094,6 +2106,7 @@ static struct kunit_case trusted_cases[] = {
 	KUNIT_CASE(iova_space_is_too_small),
 	KUNIT_CASE(allocation_fails_at_each_step),
 	KUNIT_CASE_PARAM(range_gets_what_the_table_says, range_gen_params),
+	KUNIT_CASE_PARAM(range_that_failed_is_not_tracked, range_gen_params),
 	KUNIT_CASE(range_is_synced),
 	KUNIT_CASE_PARAM(memory_moves_with_the_bus_and_device_memory_does_not,
 			 list_gen_params),

@@ -47,6 +47,10 @@ static DEFINE_SPINLOCK(users_lock);
 /* Has any PFN in [pfn, end) a struct page? Visits what can differ only. */
 static bool range_has_page(unsigned long pfn, unsigned long end)
 {
+#ifdef CONFIG_SPARSEMEM
+	/* A range may be absurdly large; where the last section ends is known. */
+	end = min(end, section_nr_to_pfn(__highest_present_section_nr + 1));
+#endif
 	for (; pfn < end; pfn = ALIGN(pfn + 1, PFN_VALID_STEP)) {
 #ifdef CONFIG_SPARSEMEM
 		/* 256 GiB are 2048 sections, and 131072 subsections. */
@@ -459,6 +463,13 @@ static enum pci_p2pdma_map_type region_route(struct dma_region *region,
 				&region->routes);
 }
 
+static bool region_bus_reachable(struct device *dev, u64 bus, size_t size)
+{
+	u64 mask = dma_get_mask(dev);
+
+	return bus <= mask && (!size || size - 1 <= mask - bus);
+}
+
 static int region_map_enter(struct dma_region_map_state *state,
 			    struct device *dev, struct scatterlist *sg)
 {
@@ -490,12 +501,14 @@ static int region_map_enter(struct dma_region_map_state *state,
  * Return: 0 if the implementation maps sg_phys(), with the protection for
  * device memory if sg_is_mmio(); 1 if the entry has been given its PCI bus
  * address and needs nothing else; %-EINVAL if no region covers the entry or
- * it is of the other kind; %-EREMOTEIO if @dev has no route to it.
+ * it is of the other kind; %-EREMOTEIO if @dev has no route to it, or cannot
+ * address where the route ends.
  */
 int dma_region_map_segment(struct dma_region_map_state *state,
 			   struct device *dev, struct scatterlist *sg)
 {
 	bool is_mmio;
+	u64 bus;
 	int ret;
 
 	if (!state->region ||
@@ -515,7 +528,10 @@ int dma_region_map_segment(struct dma_region_map_state *state,
 		/* Unmapping could not tell a bus address from another. */
 		if (!IS_ENABLED(CONFIG_NEED_SG_DMA_FLAGS))
 			return -EREMOTEIO;
-		sg->dma_address = sg_phys(sg) + state->region->bus_offset;
+		bus = sg_phys(sg) + state->region->bus_offset;
+		if (!region_bus_reachable(dev, bus, sg->length))
+			return -EREMOTEIO;
+		sg->dma_address = bus;
 		sg_dma_len(sg) = sg->length;
 		sg_dma_mark_bus_address(sg);
 		return 1;

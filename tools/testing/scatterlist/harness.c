@@ -173,6 +173,9 @@ void flush_dcache_page(struct page *page)
 void *dma_region_kaddr(phys_addr_t phys, size_t size);
 void *dma_region_kaddr(phys_addr_t phys, size_t size)
 {
+	if (phys >> PAGE_SHIFT >= RAM_PFN &&
+	    phys >> PAGE_SHIFT < RAM_PFN + RAM_PAGES)
+		check_failed(__FILE__, __LINE__, "a page has no region");
 	return oracle_alias(phys, size);
 }
 

@@ -14,11 +14,11 @@
 #include <stddef.h>
 
 /* The world, by PFN; it fits the 20 bits that a 32-bit phys_addr_t leaves. */
-#define BELOW_PFN	0xf0UL		/* with alias, ends where RAM begins */
-#define RAM_PFN		0x100UL		/* with struct pages */
+#define BELOW_PFN	0x100UL		/* with alias, ends where RAM begins */
+#define RAM_PFN		0x110UL		/* with struct pages */
 #define RAM_PAGES	64
-#define ABOVE_PFN	0x140UL		/* with alias, begins where RAM ends */
-#define ABOVE2_PFN	0x148UL		/* adjacent to it, with another alias */
+#define ABOVE_PFN	0x150UL		/* with alias, begins where RAM ends */
+#define ABOVE2_PFN	0x158UL		/* adjacent to it, with another alias */
 #define DARK_PFN	0x200UL		/* without alias */
 #define BAR_PFN		0x300UL		/* device memory */
 #define HOLE_PFN	0x400UL		/* nobody's */
