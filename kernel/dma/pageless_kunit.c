@@ -555,14 +555,22 @@ static bool addressable(const struct piece *p)
 	return piece_phys(p) + p->len - 1 + machine.dma_offset <= machine.mask;
 }
 
+/* On a PC, bus addresses are physical ones; no I/O MMU makes them fit. */
+static int fate_by_bus(const struct piece *p)
+{
+	if (piece_phys(p) + p->len - 1 > machine.mask)
+		return -EREMOTEIO;
+	return BUS_ADDRESS;
+}
+
 static int fate_of_bar(const struct piece *p)
 {
 	if (p->place == OWN_BAR)
-		return BUS_ADDRESS;
+		return fate_by_bus(p);
 	if (p->place != PEER_BAR)
 		return -EREMOTEIO;
 	if (switched(machine.pdev, machine.peer))
-		return BUS_ADDRESS;
+		return fate_by_bus(p);
 	if (!host_bridge_forwards())
 		return -EREMOTEIO;
 	if (machine.domain)
