@@ -32,10 +32,10 @@ bisect-check: ## build what each commit touches; FULL=1: the whole kernel at eac
 	dev/setup tree kernel
 	dev/series bisect
 
-kunit: ## the KUnit suites only (BOOT=name for one boot of dev/kunit/boots)
+kunit: ## the KUnit suites, all boots (BOOT=name for one of dev/kunit/boots*)
 	dev/setup tree kernel guest
 	dev/series tree
-	dev/checks/kunit
+	MORE=1 dev/checks/kunit $(BOOT)
 
 clean: ## remove build/
 	rm -rf build
