@@ -40,6 +40,7 @@ static void sample_start_hw(struct device *dev, struct sg_table *sgt)
 }
 
 /* owner */
+
 static struct dma_region sample_region = {
 	.attr	= DMA_REGION_WB,
 	.kaddr	= NULL,		/* the CPU has no alias */
@@ -60,6 +61,7 @@ static void sample_disown(void)
 }
 
 /* user */
+
 static int sample_transfer(struct device *dev, struct page *header)
 {
 	struct dma_region *region;
