@@ -92,6 +92,7 @@ out_put:
 	dma_region_put(region);
 	return ret;
 }
+
 /* end */
 
 static int sample_map(void)
@@ -124,12 +125,14 @@ static int __init sample_init(void)
 		sample_disown();
 	return ret;
 }
+
 module_init(sample_init);
 
 static void __exit sample_exit(void)
 {
 	sample_disown();
 }
+
 module_exit(sample_exit);
 
 MODULE_DESCRIPTION("DMA from memory without struct page, an example");
