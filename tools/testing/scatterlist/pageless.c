@@ -487,8 +487,11 @@ static void test_bug_on_link(const void *arg)
 	sg_chain(sgl, 2, next);
 	CHECK_DIES(sg_page(&sgl[1]));
 	CHECK_DIES(sg_assign_page(&sgl[1], &mem_map[0]));
-	if (IS_ENABLED(CONFIG_DMA_PAGELESS))
-		CHECK_DIES(sg_set_pfn(&sgl[1], 1, 1, 0, 0));
+	if (IS_ENABLED(CONFIG_DMA_PAGELESS)) {
+		CHECK_EQ(sg_set_pfn(&sgl[1], 1, 1, 0, 0), -EINVAL);
+		CHECK_WARNS_ONCE(1);
+		CHECK_EQ(sg_chain_ptr(&sgl[1]) == next, true);
+	}
 	CHECK_DIES(sg_assign_page(sgl, (struct page *)3));
 	sg_init_table(sgl, 2);
 	CHECK_DIES(sg_last(sgl, 1));
