@@ -30,12 +30,12 @@ series: ## the series as mail, in build/series, tried on a pristine tree
 
 bisect-check: ## build what each commit touches; FULL=1: the whole kernel at each
 	dev/setup tree kernel
-	dev/series bisect
-
-kunit: ## the KUnit suites, all boots (BOOT=name for one of dev/kunit/boots*)
-	dev/setup tree kernel guest
 	dev/series tree
-	MORE=1 dev/checks/kunit $(BOOT)
+	dev/bisect
+
+kunit: ## the KUnit suites, all boots (BOOT=name for one of dev/kunit/boots)
+	dev/setup tree kernel guest
+	dev/check $(if $(BOOT),$(BOOT:%=kunit-%),kunit)
 
 clean: ## remove build/
 	rm -rf build

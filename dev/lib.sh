@@ -63,8 +63,11 @@ stage() {
 	[ "$status" -eq 0 ] || failed "$log" "$@"
 }
 
-# progress LOG PID: while PID lives, how many lines the log has and the last
-# one: every second on a terminal, else every half minute
+# table FILE: its rows, without comments and the blanks around '|'
+table() { sed 's/#.*//; /|/!d; s/[[:space:]]*|[[:space:]]*/|/g; s/[[:space:]]*$//' "$1"; }
+
+# progress LOG PID [NAME]: while PID lives, how many lines the log has and the
+# last one: every second on a terminal, else every half minute
 progress() {
 	start=$(date +%s)
 	while sleep 1 && kill -0 "$2" 2>/dev/null; do
@@ -77,7 +80,7 @@ progress() {
 			continue
 		fi
 		# shellcheck disable=SC2059 # one of the two above
-		printf "$format" "$(printf '  %4ds %6d lines  %s' "$seconds" \
+		printf "$format" "$(printf '  %s%4ds %6d lines  %s' "${3:+$3 }" "$seconds" \
 			"$(wc -l <"$1")" "$(tail -n 1 "$1" | cut -c 1-60)")"
 	done
 }

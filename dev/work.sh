@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# A second tree, build/work, in which commits are checked out and single objects
-# built, so that build/linux and what was built from it stay as they are.
+# A tree for the script that sources this, in which commits are checked out and
+# single objects built, so that build/linux and what was built from it stay as
+# they are.
 
-work=build/work		# the tree
-work_o=$PWD/build/work-o	# its O= folder
+scratch=build/work/${0##*/}
+work=$scratch/tree
+work_o=$PWD/$scratch/o	# its O= folder
 
 commits() { git -C $LINUX rev-list --reverse base..series; }
 subject() { git -C $LINUX log -1 --format=%s "$1"; }
@@ -49,11 +51,11 @@ reachable() {
 # configured: of the .c files on standard input, the objects that the configuration
 # builds; tools/ is not the kernel
 configured() {
-	sed '/^tools\//d' | sort >build/sources
-	sed -n 's,/[^/]*\.c$,,p' build/sources | sort -u | while read -r folder; do
+	sed '/^tools\//d' | sort >$scratch/sources
+	sed -n 's,/[^/]*\.c$,,p' $scratch/sources | sort -u | while read -r folder; do
 		! reachable "$folder" || kbuild "$folder" objects
-	done | sort -u >build/objects
-	sed -n 's/\.c$/.o/p' build/sources | comm -12 - build/objects
+	done | sort -u >$scratch/objects
+	sed -n 's/\.c$/.o/p' $scratch/sources | comm -12 - $scratch/objects
 }
 
 # series_sources: the .c files that the series touches and the tree has at this commit
@@ -71,10 +73,10 @@ includers() (
 # touched_sources COMMIT: its .c files, and for each header that it touches the
 # series' files which include that one by name
 touched_sources() {
-	git -C $LINUX diff --name-only --diff-filter=d "$1~" "$1" >build/touched
+	git -C $LINUX diff --name-only --diff-filter=d "$1~" "$1" >$scratch/touched
 	{
-		grep '\.c$' build/touched || :
-		sed -n 's,^include/\(.*\.h\)$,<\1>,p; t; s,.*/\([^/]*\.h\)$,"\1",p' build/touched |
+		grep '\.c$' $scratch/touched || :
+		sed -n 's,^include/\(.*\.h\)$,<\1>,p; t; s,.*/\([^/]*\.h\)$,"\1",p' $scratch/touched |
 			while read -r header; do
 				series_sources | includers "$header"
 			done

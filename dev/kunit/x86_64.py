@@ -10,6 +10,7 @@ CONFIG_SERIAL_8250_CONSOLE=y''',
 			   kernel_path='arch/x86/boot/bzImage',
 			   # kunit.py gives the machine 1 GiB
 			   kernel_command_line='console=ttyS0 panic=-1 mem=512M pageless_kunit.ram=32M@512M '
-			       'blk_pageless_disk_kunit.disks=nvme0n1 blk_pageless_disk_kunit.phys=0x22000000',
+			       'dm-mod.create="linear,,0,rw,0 131072 linear /dev/nvme0n1 0" dm-mod.waitfor=/dev/nvme0n1 '
+			       'blk_pageless_disk_kunit.disks=nvme0n1,dm-0 blk_pageless_disk_kunit.phys=0x22000000',
 			   # SeaBIOS, not qboot: the boots behind an I/O MMU need its ACPI tables
 			   extra_qemu_params=['-M', 'q35,kernel-irqchip=split', '-smp', '2'])

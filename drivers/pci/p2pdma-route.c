@@ -357,4 +357,3 @@ enum pci_p2pdma_map_type pci_p2pdma_route(struct pci_dev *provider,
 							 &dist, cache, true);
 	return type;
 }
-EXPORT_SYMBOL_GPL(pci_p2pdma_route);

@@ -599,7 +599,8 @@ static int fate_of(const struct piece *p)
 		return MAPPED;
 	if (p->place == BARE)
 		return -EREMOTEIO;
-	if (!is_swiotlb_allocated())
+	if (!is_swiotlb_allocated() ||
+	    (!machine.domain && p->len > swiotlb_max_mapping_size(machine.dev)))
 		return p->place == PAGES ? -EIO : -EREMOTEIO;
 	return BOUNCED;
 }
@@ -1042,6 +1043,7 @@ static const struct list lists[] = {
 	{ "paged, odd", { { PAGES, 0x123, 0x1e5d }, { PAGES, 0x3fff, 1 } } },
 	{ "alias", { { ALIAS, 0, 4096 } } },
 	{ "alias, odd", { { ALIAS, 0x7f1, 1 }, { ALIAS, 0x1803, 0x2fff } } },
+	{ "alias, large", { { ALIAS, 0x100000, 0x100000 } } },
 	{ "no alias", { { BARE, 0, 0x3000 } } },
 	{ "no alias, odd", { { BARE, 0xfff, 2 }, { BARE, 0x2345, 0x1001 } } },
 	{ "no alias, large", { { BARE, 0x200000, 0x400000 } } },
@@ -1276,6 +1278,18 @@ static void entry_is_refused_in_a_table_full_of_junk(struct kunit *test)
 		leave_stale(job, 0x5a5a5a5a, 0x777);
 		run_job(test, job);
 	}
+}
+
+/* Rounded to IOVA granules even an empty entry is longer for a while. */
+static void empty_entry_is_restored(struct kunit *test)
+{
+	static const struct piece pieces[] = {
+		{ ALIAS, 0x3010, 0 }, { PAGES, 0x2020, 0 },
+		{ STRAY, 0, 0x1000, .err = -EINVAL },
+	};
+
+	need_iommu(test);
+	run_job(test, new_job(test, pieces, ARRAY_SIZE(pieces), DMA_TO_DEVICE));
 }
 
 /* A table that was bounced once and need not be any more. */
@@ -1751,10 +1765,13 @@ static void memory_moves_with_the_bus_and_device_memory_does_not(struct kunit *t
 }
 
 #ifdef CONFIG_AMD_MEM_ENCRYPT
+#include <asm/coco.h>
+
 #define ENCRYPTED	BIT_ULL(47)
 
 struct encryption {
 	struct dma_region	*region;
+	bool			can_map;
 	int			ret;
 	dma_addr_t		addr;
 };
@@ -1763,22 +1780,28 @@ struct encryption {
 static int map_encrypted(void *data)
 {
 	struct encryption *e = data;
+	enum cc_vendor vendor = cc_vendor;
 	u64 mask = sme_me_mask;
 
+	cc_vendor = CC_VENDOR_AMD;
 	sme_me_mask = ENCRYPTED;
+	e->can_map = dma_region_can_map(e->region, machine.dev);
 	e->ret = dma_direct_map_region(machine.dev, e->region,
 				       dma_region_phys(e->region), PAGE_SIZE,
 				       DMA_TO_DEVICE, 0, &e->addr);
 	sme_me_mask = mask;
+	cc_vendor = vendor;
 	return 0;
 }
 
+/* The I/O MMU's page tables would set the bit for everything. */
 static void expect_encryption(struct kunit *test, struct dma_region *region,
 			      u64 bit)
 {
 	struct encryption e = { .region = region };
 
 	KUNIT_ASSERT_EQ(test, stop_machine(map_encrypted, &e, NULL), 0);
+	KUNIT_EXPECT_EQ(test, e.can_map, bit || !machine.domain);
 	KUNIT_EXPECT_EQ(test, e.ret, 0);
 	KUNIT_EXPECT_EQ(test, e.addr, dma_region_phys(region) | bit);
 }
@@ -2103,6 +2126,7 @@ static struct kunit_case trusted_cases[] = {
 	KUNIT_CASE(bounce_buffer_is_full),
 	KUNIT_CASE_PARAM(memory_above_the_mask_is_bounced_or_refused,
 			 list_gen_params),
+	KUNIT_CASE(empty_entry_is_restored),
 	KUNIT_CASE_PARAM(segments_keep_the_limits, limits_gen_params),
 	KUNIT_CASE(memory_of_every_kind_is_one_segment),
 	KUNIT_CASE(memory_and_device_memory_are_one_segment),

@@ -14,17 +14,19 @@
  */
 #define pr_fmt(fmt) "dma-region: " fmt
 
+#include <linux/cc_platform.h>
 #include <linux/debugfs.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-region.h>
 #include <linux/export.h>
+#include <linux/iommu-dma.h>
 #include <linux/ioport.h>
 #include <linux/maple_tree.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mmzone.h>
+#include <linux/mutex.h>
 #include <linux/pageless.h>
 #include <linux/pci.h>
-#include <linux/pci-p2pdma.h>
 #include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/seq_file.h>
@@ -32,6 +34,9 @@
 
 /* Every registered region, by PFN; look-ups are lockless. */
 static struct maple_tree regions = MTREE_INIT(regions, MT_FLAGS_USE_RCU);
+
+/* To claim and insert, or to erase and unclaim, is one step for others. */
+static DEFINE_MUTEX(regions_mutex);
 
 /* Protects the list of users of every region; never held long. */
 static DEFINE_SPINLOCK(users_lock);
@@ -113,22 +118,30 @@ static void region_unclaim(struct dma_region *region)
 		arch_dma_region_release(phys, dma_region_size(region));
 }
 
+static int region_add_busy(struct resource *res, void *arg)
+{
+	*(u64 *)arg += resource_size(res);
+	return 0;
+}
+
 /*
  * Whoever hands out physical address space looks at the resource tree. The
- * owners of NVDIMMs and BARs are in it; RAM above "mem=" is in nobody's.
+ * driver of an NVDIMM or a BAR has requested what it owns; RAM above "mem=" is
+ * nobody's.
  */
 static int region_claim(struct dma_region *region)
 {
 	phys_addr_t phys = dma_region_phys(region);
-	u64 size = dma_region_size(region);
+	u64 size = dma_region_size(region), busy = 0;
 
 	if (region->attr != DMA_REGION_MMIO) {
 		if (arch_dma_region_reserve(phys, size, region->attr))
 			return -EBUSY;
 		region->memtype = true;
 	}
-	if (region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) !=
-	    REGION_DISJOINT)
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_MEM | IORESOURCE_BUSY,
+			    phys, phys + size - 1, &busy, region_add_busy);
+	if (busy == size)
 		return 0;
 	region->res = request_mem_region(phys, size, region->name);
 	if (region->res)
@@ -170,9 +183,9 @@ static int region_insert(struct dma_region *region)
  * can give it struct pages: memory hot-add and devm_memremap_pages() of an
  * overlapping range fail with -EBUSY. Undo with dma_region_unregister().
  *
- * Where nobody has requested the range as an I/O memory resource yet, the
- * region does. On x86 it also claims the range's memory type, except for
- * device memory, which user space may go on mapping as it likes.
+ * Where nobody has requested the range as an I/O memory resource yet, so that
+ * it is busy, the region does. On x86 it also claims the range's memory type,
+ * except for device memory, which user space may go on mapping as it likes.
  *
  * Context: Process context, may sleep. Not under a lock that memory hotplug
  * takes.
@@ -180,7 +193,8 @@ static int region_insert(struct dma_region *region)
  * empty, wraps, has a PFN with a struct page or one too large for a list's
  * entry, is not within a BAR of its PCI device, or if the kernel alias is not
  * page aligned or is one of device memory; %-EEXIST if it overlaps a region;
- * %-EBUSY if the range is mapped with another attribute; %-ENOMEM.
+ * %-EBUSY if the range is mapped with another attribute, or if only a part of
+ * it has been requested; %-ENOMEM.
  */
 int dma_region_register(struct dma_region *region)
 {
@@ -198,7 +212,9 @@ int dma_region_register(struct dma_region *region)
 	region->res = NULL;
 
 	get_online_mems();
+	mutex_lock(&regions_mutex);
 	ret = region_insert(region);
+	mutex_unlock(&regions_mutex);
 	put_online_mems();
 	if (ret)
 		percpu_ref_exit(&region->ref);
@@ -238,7 +254,9 @@ static void region_revoke(struct dma_region *region)
  * until the last hold is gone; it says so in the log every 30 seconds. After
  * that no list may name the range, no device reaches it, and @region and the
  * memory are the caller's alone. With DMA_API_DEBUG a mapping that is still
- * there gets a warning.
+ * there gets a warning. What holds for freed pages holds here, too: behind an
+ * I/O MMU that flushes lazily, a device that goes on with addresses which were
+ * unmapped may hit the memory until the next flush, some milliseconds later.
  *
  * Context: Process context, sleeps. Not under a lock that a user's revoke
  * callback, or whoever holds the region for a transfer, needs.
@@ -252,9 +270,11 @@ void dma_region_unregister(struct dma_region *region)
 
 	debug_dma_check_unmapped(dma_region_phys(region),
 				 dma_region_size(region), region->name);
+	mutex_lock(&regions_mutex);
 	mtree_erase(&regions, region->pfn);
-	synchronize_rcu();
 	region_unclaim(region);
+	mutex_unlock(&regions_mutex);
+	synchronize_rcu();
 	xa_destroy(&region->routes);
 	percpu_ref_exit(&region->ref);
 }
@@ -454,6 +474,7 @@ bool sg_has_kaddr(struct scatterlist *sg)
 	return sg_has_page(sg) || sg_kaddr(sg);
 }
 EXPORT_SYMBOL_GPL(sg_has_kaddr);
+
 static enum pci_p2pdma_map_type region_route(struct dma_region *region,
 					     struct device *dev)
 {
@@ -470,20 +491,42 @@ static bool region_bus_reachable(struct device *dev, u64 bus, size_t size)
 	return bus <= mask && (!size || size - 1 <= mask - bus);
 }
 
+/**
+ * dma_region_can_map - can memory of a region be mapped for a device?
+ * @region: the region
+ * @dev: the device
+ *
+ * Whatever the device's addressing capabilities are, and not by bus address.
+ *
+ * Return: false for memory of devices that are not cache coherent, whose cache
+ * lines nobody maintains yet; and behind an I/O MMU, where memory is encrypted,
+ * for what is not: AMD's I/O page tables set the encryption bit in every entry.
+ */
+bool dma_region_can_map(struct dma_region *region, struct device *dev)
+{
+	bool mmio = region->attr == DMA_REGION_MMIO;
+
+	if (use_dma_iommu(dev) && cc_platform_has(CC_ATTR_MEM_ENCRYPT) &&
+	    (mmio || !region->encrypted))
+		return false;
+	return mmio || dev_is_dma_coherent(dev);
+}
+
 static int region_map_enter(struct dma_region_map_state *state,
 			    struct device *dev, struct scatterlist *sg)
 {
 	struct dma_region *region = dma_region_find(sg_phys(sg), sg->length);
+	enum pci_p2pdma_map_type map = PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
 
 	if (!region)
 		return sg_is_mmio(sg) ? -EREMOTEIO : -EINVAL;
-	/* No architecture can maintain caches through an alias yet. */
-	if (region->kaddr && !dev_is_dma_coherent(dev))
+	if (region->attr == DMA_REGION_MMIO)
+		map = region_route(region, dev);
+	if (map == PCI_P2PDMA_MAP_THRU_HOST_BRIDGE &&
+	    !dma_region_can_map(region, dev))
 		return -EREMOTEIO;
 	state->region = region;
-	state->map = PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
-	if (region->attr == DMA_REGION_MMIO)
-		state->map = region_route(region, dev);
+	state->map = map;
 	return 0;
 }
 

@@ -112,6 +112,17 @@ static void *new_alias(struct kunit *test, unsigned long npages)
 
 /* ---- Registering ---- */
 
+static void expect_refused(struct kunit *test, struct dma_region *region,
+			   int error)
+{
+	int ret = dma_region_register(region);
+
+	KUNIT_EXPECT_EQ_MSG(test, ret, error, "%#lx pages from %#lx",
+			    region->npages, region->pfn);
+	if (!ret)
+		dma_region_unregister(region);
+}
+
 static const struct refused_case {
 	const char		*name;
 	enum { IN_RANGE, ABSOLUTE, FROM_MAX } from;
@@ -146,7 +157,7 @@ static void region_refused(struct kunit *test)
 		region.pfn = PAGELESS_PFN_MAX + c->pfn;
 	region.attr = c->attr;
 	region.kaddr = (void *)c->alias;
-	KUNIT_EXPECT_EQ(test, -EINVAL, dma_region_register(&region));
+	expect_refused(test, &region, -EINVAL);
 	KUNIT_EXPECT_NULL(test, find_page(0));
 	KUNIT_EXPECT_NULL(test, find_page(1));
 	KUNIT_EXPECT_FALSE(test, dma_region_overlaps(range_pfn, RANGE_PAGES));
@@ -166,13 +177,13 @@ static void region_refuses_pages(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	region.pfn = PHYS_PFN(virt_to_phys(buf));
-	KUNIT_EXPECT_EQ(test, -EINVAL, dma_region_register(&region));
+	expect_refused(test, &region, -EINVAL);
 	KUNIT_EXPECT_NULL(test, dma_region_find(virt_to_phys(buf), 1));
 
 	/* All of physical memory is in here, first to last page. */
 	region.pfn = 0;
 	region.npages = range_pfn;
-	KUNIT_EXPECT_EQ(test, -EINVAL, dma_region_register(&region));
+	expect_refused(test, &region, -EINVAL);
 	KUNIT_EXPECT_NULL(test, dma_region_find(virt_to_phys(buf), 1));
 	KUNIT_EXPECT_FALSE(test, dma_region_overlaps(0, range_pfn));
 }
@@ -192,16 +203,15 @@ static void region_refuses_overlap(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&region));
 	for (i = 0; i < ARRAY_SIZE(overlaps); i++) {
 		other = region_at(overlaps[i].first, overlaps[i].npages);
-		KUNIT_EXPECT_EQ_MSG(test, -EEXIST, dma_region_register(&other),
-				    "overlap %d", i);
+		expect_refused(test, &other, -EEXIST);
 		KUNIT_EXPECT_NULL(test, find_page(7));
 		KUNIT_EXPECT_PTR_EQ(test, find_page(8), &region);
 		KUNIT_EXPECT_PTR_EQ(test, find_page(15), &region);
 		KUNIT_EXPECT_NULL(test, find_page(16));
 	}
 
-	KUNIT_EXPECT_EQ(test, 0, dma_region_register(&below));
-	KUNIT_EXPECT_EQ(test, 0, dma_region_register(&above));
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&below));
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&above));
 	KUNIT_EXPECT_PTR_EQ(test, find_page(7), &below);
 	KUNIT_EXPECT_PTR_EQ(test, find_page(16), &above);
 	dma_region_unregister(&region);
@@ -225,13 +235,13 @@ static void region_refuses_other_attribute(struct kunit *test)
 	wc = ioremap_wc(dma_region_phys(&region), 2 * PAGE_SIZE);
 	KUNIT_ASSERT_TRUE(test, !!wc);
 	region.attr = DMA_REGION_WB;
-	KUNIT_EXPECT_EQ(test, -EBUSY, dma_region_register(&region));
+	expect_refused(test, &region, -EBUSY);
 	KUNIT_EXPECT_NULL(test, find_page(0));
 	KUNIT_EXPECT_EQ(test, resource_of(&region), REGION_DISJOINT);
 	region.attr = DMA_REGION_UC;
-	KUNIT_EXPECT_EQ(test, -EBUSY, dma_region_register(&region));
+	expect_refused(test, &region, -EBUSY);
 	region.attr = DMA_REGION_WC;
-	KUNIT_EXPECT_EQ(test, 0, dma_region_register(&region));
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&region));
 	dma_region_unregister(&region);
 	iounmap(wc);
 
@@ -264,14 +274,30 @@ static void region_is_busy_resource(struct kunit *test)
 
 	/* One that its owner has requested stays the owner's. */
 	KUNIT_ASSERT_NOT_NULL(test, request_mem_region(phys, size, "kunit"));
-	KUNIT_EXPECT_EQ(test, 0, dma_region_register(&region));
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&region));
 	dma_region_unregister(&region);
 	KUNIT_EXPECT_EQ(test, resource_of(&region), REGION_INTERSECTS);
 	release_mem_region(phys, size);
 	KUNIT_EXPECT_EQ(test, resource_of(&region), REGION_DISJOINT);
+
+	/* One of which only a part was requested has no owner. */
+	KUNIT_ASSERT_NOT_NULL(test, request_mem_region(phys, size - 1, "kunit"));
+	expect_refused(test, &region, -EBUSY);
+	release_mem_region(phys, size - 1);
+	KUNIT_EXPECT_EQ(test, resource_of(&region), REGION_DISJOINT);
+	KUNIT_EXPECT_FALSE(test, dma_region_overlaps(region.pfn, 16));
 }
 
 /* ---- Looking up ---- */
+
+static void expect_no_hold(struct kunit *test, phys_addr_t phys, size_t size)
+{
+	struct dma_region *region = dma_region_get(phys, size);
+
+	KUNIT_EXPECT_NULL(test, region);
+	if (region)
+		dma_region_put(region);
+}
 
 static void region_lookup(struct kunit *test)
 {
@@ -281,7 +307,7 @@ static void region_lookup(struct kunit *test)
 	void *alias = new_alias(test, 4);
 
 	region.kaddr = alias;
-	KUNIT_EXPECT_NULL(test, dma_region_get(phys, 1));
+	expect_no_hold(test, phys, 1);
 	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&region));
 
 	KUNIT_EXPECT_PTR_EQ(test, dma_region_find(phys, size), &region);
@@ -291,7 +317,7 @@ static void region_lookup(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, dma_region_find(phys, size + 1));
 	KUNIT_EXPECT_NULL(test, dma_region_find(phys + size, 1));
 	KUNIT_EXPECT_NULL(test, dma_region_find(phys + 1, SIZE_MAX));
-	KUNIT_EXPECT_NULL(test, dma_region_get(phys + 1, size));
+	expect_no_hold(test, phys + 1, size);
 
 	KUNIT_EXPECT_PTR_EQ(test, dma_region_kaddr(phys, size), alias);
 	KUNIT_EXPECT_PTR_EQ(test, dma_region_kaddr(phys + 4097, 5),
@@ -306,7 +332,7 @@ static void region_lookup(struct kunit *test)
 
 	dma_region_unregister(&region);
 	KUNIT_EXPECT_NULL(test, dma_region_find(phys, 1));
-	KUNIT_EXPECT_NULL(test, dma_region_get(phys, 1));
+	expect_no_hold(test, phys, 1);
 	KUNIT_EXPECT_NULL(test, dma_region_kaddr(phys, 1));
 }
 
@@ -501,7 +527,7 @@ static void region_unregister_waits(struct kunit *test)
 	unregister_start(test, &c, &region);
 	wait_for_completion(&revoked.started);
 	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&c.done, HZ / 10));
-	KUNIT_EXPECT_NULL(test, dma_region_get(dma_region_phys(&region), 1));
+	expect_no_hold(test, dma_region_phys(&region), 1);
 	KUNIT_EXPECT_EQ(test, -ENODEV, dma_region_attach(first, &late.user));
 	/* Those who hold it still find it, for unmap. */
 	KUNIT_EXPECT_PTR_EQ(test, find_page(0), &region);
@@ -726,16 +752,16 @@ static void region_excludes_pages(struct kunit *test)
 	addr = devm_memremap_pages(dev, pgmap);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "error %ld", PTR_ERR(addr));
 	KUNIT_EXPECT_TRUE(test, pfn_valid(region.pfn));
-	KUNIT_EXPECT_EQ(test, -EINVAL, dma_region_register(&region));
+	expect_refused(test, &region, -EINVAL);
 	region = region_at(npages - 1, 2);
-	KUNIT_EXPECT_EQ(test, -EINVAL, dma_region_register(&region));
+	expect_refused(test, &region, -EINVAL);
 	region = region_at(npages, 2);
-	KUNIT_EXPECT_EQ(test, 0, dma_region_register(&region));
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&region));
 	dma_region_unregister(&region);
 	devm_memunmap_pages(dev, pgmap);
 
 	region = region_at(npages / 2, 4);
-	KUNIT_EXPECT_EQ(test, 0, dma_region_register(&region));
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(&region));
 	dma_region_unregister(&region);
 }
 
