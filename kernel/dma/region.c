@@ -30,6 +30,7 @@
 #include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/seq_file.h>
+#include <linux/swiotlb.h>
 #include "debug.h"
 
 /* Every registered region, by PFN; look-ups are lockless. */
@@ -510,6 +511,22 @@ bool dma_region_can_map(struct dma_region *region, struct device *dev)
 	    (mmio || !region->encrypted))
 		return false;
 	return mmio || dev_is_dma_coherent(dev);
+}
+
+/**
+ * dma_region_can_bounce - can memory of a region ever be bounced for a device?
+ * @region: the region
+ * @dev: the device
+ * @size: number of bytes
+ *
+ * Return: false if there is no alias to copy through, no bounce buffer, or
+ * none of that size.
+ */
+bool dma_region_can_bounce(struct dma_region *region, struct device *dev,
+			   size_t size)
+{
+	return region->kaddr && is_swiotlb_active(dev) &&
+	       size <= swiotlb_max_mapping_size(dev);
 }
 
 static int region_map_enter(struct dma_region_map_state *state,
