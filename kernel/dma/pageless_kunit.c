@@ -1573,6 +1573,7 @@ static void iova_space_is_too_small(struct kunit *test)
 	expect_nothing_left(test, job);
 }
 
+#ifdef CONFIG_FAILSLAB
 /* The route to a BAR is calculated again, its result stored anew. */
 static void forget_route(struct kunit *test)
 {
@@ -1580,7 +1581,6 @@ static void forget_route(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, add_region(OWN_BAR, NULL, machine.pdev), 0);
 }
 
-#ifdef CONFIG_FAILSLAB
 /* True if the Nth allocation was there to fail. */
 static bool map_with_failure(struct job *job, unsigned int nth, int *ret)
 {
