@@ -11,6 +11,15 @@ work_o=$PWD/$scratch/o	# its O= folder
 commits() { git -C $LINUX rev-list --reverse base..series; }
 subject() { git -C $LINUX log -1 --format=%s "$1"; }
 
+# work_key WORDS: changes with whatever decides the result for a commit
+work_key() {
+	{
+		echo "$@"
+		cat "$0" dev/work.sh dev/objects.mk dev/sparse dev/bloat-objects dev/configs/x86_64.config dev/kunit/kunitconfig
+		gcc --version
+	} | sha1sum | cut -d' ' -f1
+}
+
 prepare_work() {
 	git -C $work rev-parse -q --verify HEAD >/dev/null 2>&1 || {
 		rm -rf $work
