@@ -917,8 +917,9 @@ static void cloned_request_is_refused(struct kunit *test)
 	blk_mq_free_request(rq);
 }
 
+/* dm-1 is dm-crypt over a disk that takes page-less bios: see dm-mod.create */
 static const char *const drivers_that_need_pages[] = {
-	"ram0", "loop0", "nullb0",
+	"ram0", "loop0", "nullb0", "dm-1",
 };
 
 static void name_desc(const char *const *name, char *desc)
