@@ -2,22 +2,30 @@
 /*
  * KUnit tests that move memory without struct page to a real disk and back.
  *
- * What one way wrote is read another way, and compared through the kernel's
- * alias.  Give it disks that may be overwritten and RAM that the kernel leaves
- * alone:
+ * What one way wrote is read another way, and compared by the CPU.  Memory
+ * with a kernel alias and memory without is tried, as far as the architecture
+ * has a pointer for RAM that the kernel leaves alone.  Give it disks that may
+ * be overwritten and such RAM:
  *
  *	mem=512M blk_pageless_disk_kunit.disks=nvme0n1,dm-0
  *		blk_pageless_disk_kunit.phys=0x20000000
  */
 #include <kunit/test.h>
+#include <linux/async.h>
 #include <linux/blkdev.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-region.h>
 #include <linux/io.h>
+#include <linux/iommu-dma.h>
 #include <linux/moduleparam.h>
 #include <linux/pageless.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
+#include <linux/swiotlb.h>
+#ifdef CONFIG_S390
+#include <asm/maccess.h>
+#endif
 
 #define RAM_BYTES	((unsigned int)SZ_2M)
 #define BAR_BYTES	((unsigned int)SZ_64K)
@@ -31,56 +39,139 @@ MODULE_PARM_DESC(disks, "names of the disks to overwrite");
 
 static unsigned long long phys;
 module_param(phys, ullong, 0400);
-MODULE_PARM_DESC(phys, "physical address of 4 MiB of unused RAM");
+MODULE_PARM_DESC(phys, "physical address of 8 MiB of unused RAM");
 
 static uint seed;
 module_param(seed, uint, 0400);
 MODULE_PARM_DESC(seed, "of the random lists; 0 takes one and prints it");
 
-static struct dma_region ram, bar;
+static struct dma_region ram;	/* with an alias, if there can be one */
+static struct dma_region bare;	/* without */
+static struct dma_region bar;	/* RAM in the place of a BAR without route */
+static void *cpu;		/* where the test finds @ram and @bare, or NULL */
+static bool registered;
 
-/* The RAM stands in for a BAR that no device has a route to, too. */
+#if defined(CONFIG_SPARC64) || defined(CONFIG_S390)
+static void *map_ram(void)
+{
+	return NULL;
+}
+
+static void unmap_ram(void)
+{
+}
+#elif defined(CONFIG_ALPHA)
+static void *map_ram(void)
+{
+	return phys_to_virt(phys);
+}
+
+static void unmap_ram(void)
+{
+}
+#elif defined(ioremap_cache) || defined(arch_memremap_wb)
+static void *map_ram(void)
+{
+	return memremap(phys, 2 * RAM_BYTES, MEMREMAP_WB);
+}
+
+static void unmap_ram(void)
+{
+	memunmap(cpu);
+}
+#else
+#define RAM_ATTR	DMA_REGION_UC
+static void *map_ram(void)
+{
+	return (__force void *)ioremap(phys, 2 * RAM_BYTES);
+}
+
+static void unmap_ram(void)
+{
+	iounmap((__force void __iomem *)cpu);
+}
+#endif
+
+#ifndef RAM_ATTR
+#define RAM_ATTR	DMA_REGION_WB
+#endif
+
+/* Reads memory that no pointer may lead to. */
+static int peek(void *to, phys_addr_t from, unsigned int len)
+{
+#if defined(CONFIG_SPARC64)
+	void __iomem *io = ioremap(from, len);
+
+	if (!io)
+		return -ENOMEM;
+	memcpy_fromio(to, io, len);
+	iounmap(io);
+#elif defined(CONFIG_S390)
+	return memcpy_real(to, from, len) == len ? 0 : -EFAULT;
+#else
+	memcpy(to, cpu + (from - phys), len);
+#endif
+	return 0;
+}
+
+static int add_region(struct dma_region *region, phys_addr_t start,
+		      unsigned int bytes, enum dma_region_attr attr,
+		      void *kaddr)
+{
+	*region = (struct dma_region) {
+		.pfn	= PHYS_PFN(start),
+		.npages	= bytes >> PAGE_SHIFT,
+		.attr	= attr,
+		.kaddr	= kaddr,
+		.name	= "blk_pageless_disk",
+	};
+	return dma_region_register(region);
+}
+
 static int register_ram(struct kunit_suite *suite)
 {
 	int ret;
 
 	if (!phys || !nr_disks)
 		return 0;
-	ram = (struct dma_region) {
-		.pfn	= PHYS_PFN(phys),
-		.npages	= RAM_BYTES >> PAGE_SHIFT,
-		.attr	= DMA_REGION_WB,
-		.kaddr	= memremap(phys, RAM_BYTES, MEMREMAP_WB),
-		.name	= "blk_pageless_disk",
-	};
-	bar = (struct dma_region) {
-		.pfn	= ram.pfn + ram.npages,
-		.npages	= BAR_BYTES >> PAGE_SHIFT,
-		.attr	= DMA_REGION_MMIO,
-		.name	= "blk_pageless_disk",
-	};
-	if (!ram.kaddr)
+	wait_for_device_probe();
+	async_synchronize_full();
+	cpu = map_ram();
+	if (!cpu && !IS_ENABLED(CONFIG_SPARC64) && !IS_ENABLED(CONFIG_S390))
 		return -ENOMEM;
-	ret = dma_region_register(&ram);
+	ret = add_region(&ram, phys, RAM_BYTES, RAM_ATTR, cpu);
 	if (ret)
 		goto unmap;
-	ret = dma_region_register(&bar);
-	if (!ret)
-		return 0;
+	ret = add_region(&bare, phys + RAM_BYTES, RAM_BYTES, RAM_ATTR, NULL);
+	if (ret)
+		goto unregister_ram;
+	ret = add_region(&bar, phys + 2 * RAM_BYTES, BAR_BYTES, DMA_REGION_MMIO,
+			 NULL);
+	if (ret)
+		goto unregister_bare;
+	registered = true;
+	return 0;
+
+unregister_bare:
+	dma_region_unregister(&bare);
+unregister_ram:
 	dma_region_unregister(&ram);
 unmap:
-	memunmap(ram.kaddr);
-	ram.kaddr = NULL;
+	if (cpu)
+		unmap_ram();
 	return ret;
 }
 
 static void unregister_ram(struct kunit_suite *suite)
 {
-	if (!ram.kaddr)
+	if (!registered)
 		return;
 	dma_region_unregister(&bar);
+	dma_region_unregister(&bare);
 	dma_region_unregister(&ram);
-	memunmap(ram.kaddr);
+	if (cpu)
+		unmap_ram();
+	registered = false;
 }
 
 static void put_dev(void *dev)
@@ -93,7 +184,7 @@ static int find_disk(struct kunit *test)
 	const char *name = *(char *const *)test->param_value;
 	struct device *dev;
 
-	if (!ram.kaddr)
+	if (!registered)
 		kunit_skip(test, "needs disks= and phys=");
 	dev = class_find_device_by_name(&block_class, name);
 	if (!dev)
@@ -113,7 +204,8 @@ static const void *disk_gen_params(const void *prev, char *desc)
 }
 
 struct piece {
-	void		*addr;
+	void		*addr;	/* where the CPU finds it, or NULL */
+	phys_addr_t	phys;	/* of what has no pages */
 	unsigned int	len;
 	bool		paged;
 };
@@ -125,26 +217,37 @@ struct list {
 	sector_t	sector;
 };
 
-/* Pieces are apart, so that what is next to them can be looked at. */
-static void random_list(struct kunit *test, struct rnd_state *rnd,
-			struct list *list, void *buf)
+static sector_t random_sector(struct kunit *test, struct rnd_state *rnd)
 {
 	struct block_device *bdev = test->priv;
+
+	return prandom_u32_state(rnd) %
+	       (u32)(bdev_nr_sectors(bdev) - MAX_BYTES / SECTOR_SIZE);
+}
+
+/* Pieces are apart, so that what is next to them can be looked at. */
+static void random_list(struct kunit *test, struct rnd_state *rnd,
+			struct list *list, void *buf, struct dma_region *region)
+{
 	unsigned int slot = MAX_BYTES / MAX_PIECES;
 
 	list->nr = 1 + prandom_u32_state(rnd) % MAX_PIECES;
 	list->bytes = 0;
-	list->sector = prandom_u32_state(rnd) %
-		       (bdev_nr_sectors(bdev) - MAX_BYTES / SECTOR_SIZE);
+	list->sector = random_sector(test, rnd);
 	for (int i = 0; i < list->nr; i++) {
 		struct piece *p = &list->pieces[i];
 		unsigned int shift = prandom_u32_state(rnd) % 7;
+		unsigned int at = i * slot +
+				  4 * (prandom_u32_state(rnd) % 4096);
 
 		p->paged = prandom_u32_state(rnd) % 3 == 0;
 		p->len = SECTOR_SIZE * (1 + prandom_u32_state(rnd) %
 					    (1 << shift));
-		p->addr = (p->paged ? buf : ram.kaddr) + i * slot +
-			  4 * (prandom_u32_state(rnd) % 4096);
+		p->phys = PFN_PHYS(region->pfn) + at;
+		if (p->paged)
+			p->addr = buf + at;
+		else
+			p->addr = region->kaddr ? region->kaddr + at : NULL;
 		list->bytes += p->len;
 	}
 }
@@ -162,8 +265,7 @@ static int submit_list(struct kunit *test, struct list *list, blk_opf_t op)
 			ret = bio_add_page(bio, virt_to_page(p->addr), p->len,
 					   offset_in_page(p->addr));
 		else
-			ret = bio_add_phys(bio, phys + (p->addr - ram.kaddr),
-					   p->len, 0);
+			ret = bio_add_phys(bio, p->phys, p->len, 0);
 		KUNIT_EXPECT_EQ(test, ret, p->len);
 	}
 	ret = submit_bio_wait(bio);
@@ -247,9 +349,55 @@ static void *new_buf(struct kunit *test, unsigned int len)
 	return buf;
 }
 
-static void data_survives(struct kunit *test)
+static bool dma_ops_bypass(struct device *dev)
+{
+#ifdef CONFIG_DMA_OPS_BYPASS
+	return dev->dma_ops_bypass;
+#else
+	return false;
+#endif
+}
+
+static struct device *dma_dev(struct kunit *test)
+{
+	struct block_device *bdev = test->priv;
+	struct device *dev = disk_to_dev(bdev->bd_disk);
+
+	while (dev && !dev->dma_mask)
+		dev = dev->parent;
+	return dev;
+}
+
+/* What the log has to say for a machine: who mapped the memory. */
+static void tell_ops(struct kunit *test)
+{
+	struct device *dev = dma_dev(test);
+	const struct dma_map_ops *ops;
+
+	if (!dev) {
+		kunit_info(test, "no device above the disk does DMA");
+		return;
+	}
+	ops = get_dma_ops(dev);
+	if (use_dma_iommu(dev))
+		kunit_info(test, "%s maps with iommu-dma", dev_name(dev));
+	else if (!ops || dma_ops_bypass(dev))
+		kunit_info(test, "%s maps with dma-direct", dev_name(dev));
+	else
+		kunit_info(test, "%s maps with %ps", dev_name(dev), ops);
+}
+
+static void start_random(struct kunit *test, struct rnd_state *rnd)
 {
 	u32 my_seed = seed ?: get_random_u32() ?: 1;
+
+	kunit_info(test, "blk_pageless_disk_kunit.seed=%u", my_seed);
+	prandom_seed_state(rnd, my_seed);
+	tell_ops(test);
+}
+
+static void data_survives(struct kunit *test)
+{
 	struct list *list = new_buf(test, sizeof(*list));
 	void *buf = new_buf(test, MAX_BYTES);
 	void *data = new_buf(test, MAX_BYTES);
@@ -257,15 +405,60 @@ static void data_survives(struct kunit *test)
 	struct rnd_state rnd;
 
 	KUNIT_ASSERT_TRUE(test, bdev_pageless(test->priv));
-	kunit_info(test, "blk_pageless_disk_kunit.seed=%u", my_seed);
-	prandom_seed_state(&rnd, my_seed);
+	if (!ram.kaddr)
+		kunit_skip(test, "no pointer leads to this RAM here");
+	start_random(test, &rnd);
 	for (int round = 0; round < 50; round++) {
-		random_list(test, &rnd, list, buf);
+		random_list(test, &rnd, list, buf, &ram);
 		write_round(test, &rnd, list, buf, data, expect);
-		random_list(test, &rnd, list, buf);
+		random_list(test, &rnd, list, buf, &ram);
 		read_round(test, &rnd, list, buf, data, expect);
 		if (test->status == KUNIT_FAILURE)
 			return;
+	}
+}
+
+static void peek_list(struct kunit *test, const struct list *list, void *data)
+{
+	for (int i = 0; i < list->nr; i++) {
+		const struct piece *p = &list->pieces[i];
+
+		if (p->paged)
+			memcpy(data, p->addr, p->len);
+		else
+			KUNIT_EXPECT_EQ(test, 0, peek(data, p->phys, p->len));
+		data += p->len;
+	}
+}
+
+/* Read in one place of the disk, and written to another. */
+static void data_survives_without_alias(struct kunit *test)
+{
+	struct list *list = new_buf(test, sizeof(*list));
+	void *buf = new_buf(test, MAX_BYTES);
+	void *data = new_buf(test, MAX_BYTES);
+	void *seen = new_buf(test, MAX_BYTES);
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_TRUE(test, bdev_pageless(test->priv));
+	if (dma_dev(test) && is_swiotlb_force_bounce(dma_dev(test)))
+		kunit_skip(test, "everything is bounced");
+	start_random(test, &rnd);
+	for (int round = 0; round < 50; round++) {
+		random_list(test, &rnd, list, buf, &bare);
+		fill(&rnd, data, list->bytes);
+		KUNIT_ASSERT_EQ(test, 0, submit_pages(test, list, data,
+						      REQ_OP_WRITE));
+		KUNIT_ASSERT_EQ(test, 0, submit_list(test, list, REQ_OP_READ));
+		peek_list(test, list, seen);
+		KUNIT_ASSERT_MEMEQ(test, seen, data, list->bytes);
+
+		list->sector = random_sector(test, &rnd);
+		KUNIT_ASSERT_EQ(test, 0, submit_list(test, list, REQ_OP_WRITE));
+		memset(seen, 0, list->bytes);
+		KUNIT_ASSERT_EQ(test, 0, submit_pages(test, list, seen,
+						      REQ_OP_READ));
+		KUNIT_ASSERT_MEMEQ(test, seen, data, list->bytes);
 	}
 }
 
@@ -292,7 +485,7 @@ static void memory_without_route_is_an_error(struct kunit *test)
 {
 	for (int i = 0; i < ARRAY_SIZE(error_lens); i++)
 		KUNIT_EXPECT_EQ(test, -EREMOTEIO,
-				submit_phys(test, phys + RAM_BYTES,
+				submit_phys(test, PFN_PHYS(bar.pfn),
 					    error_lens[i], PAGELESS_MMIO,
 					    NULL));
 }
@@ -308,6 +501,7 @@ static void memory_that_is_gone_is_an_error(struct kunit *test)
 
 static struct kunit_case blk_pageless_disk_cases[] = {
 	KUNIT_CASE_PARAM(data_survives, disk_gen_params),
+	KUNIT_CASE_PARAM(data_survives_without_alias, disk_gen_params),
 	KUNIT_CASE_PARAM(memory_without_route_is_an_error, disk_gen_params),
 	KUNIT_CASE_PARAM(memory_that_is_gone_is_an_error, disk_gen_params),
 	{}

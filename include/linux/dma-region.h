@@ -4,6 +4,7 @@
 
 #include <linux/completion.h>
 #include <linux/errno.h>
+#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/percpu-refcount.h>
 #include <linux/pfn.h>
@@ -91,7 +92,16 @@ void dma_region_detach(struct dma_region_user *user);
 
 struct dma_region *dma_region_find(phys_addr_t phys, size_t size);
 void *dma_region_kaddr(phys_addr_t phys, size_t size);
+void *dma_region_sync_kaddr(phys_addr_t phys, size_t size);
 bool dma_region_overlaps(unsigned long pfn, unsigned long npages);
+
+DECLARE_STATIC_KEY_FALSE(dma_regions_exist_key);
+
+/* Was ever one registered? A branch that is patched in then, where it can be. */
+static __always_inline bool dma_regions_exist(void)
+{
+	return static_branch_unlikely(&dma_regions_exist_key);
+}
 #else
 static inline int dma_region_register(struct dma_region *region)
 {
@@ -131,7 +141,17 @@ static inline void *dma_region_kaddr(phys_addr_t phys, size_t size)
 	return NULL;
 }
 
+static inline void *dma_region_sync_kaddr(phys_addr_t phys, size_t size)
+{
+	return NULL;
+}
+
 static inline bool dma_region_overlaps(unsigned long pfn, unsigned long npages)
+{
+	return false;
+}
+
+static __always_inline bool dma_regions_exist(void)
 {
 	return false;
 }

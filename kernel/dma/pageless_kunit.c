@@ -13,6 +13,9 @@
  *
  * The driver of the I/O MMU is watched from between the IOMMU core and it.
  *
+ * Cache maintenance is watched where the architecture has none of its own, for
+ * a device that is told to need it, see CONFIG_DMA_PAGELESS_KUNIT_SYNC.
+ *
  * RAM without struct page is what "mem=" hides from the kernel. The tests
  * write to it and are told where it is, e.g. on a machine with 1 GiB:
  *
@@ -102,6 +105,7 @@ static struct {
 #define PEER_SIZE	SZ_1M
 
 static struct {
+	bool			driver;		/* is registered */
 	struct pci_dev		*pdev, *peer;
 	struct device		*dev;
 	void __iomem		*io, *peer_io;
@@ -109,6 +113,7 @@ static struct {
 	bool			force_bounce;
 	u64			mask;
 	u64			dma_offset;	/* DMA address minus physical */
+	bool			coherent;	/* what it was found as */
 	const char		*why_not;
 } machine;
 
@@ -219,6 +224,85 @@ static int watch_prot(dma_addr_t iova)
 	return -ENOENT;
 }
 
+/* --- between the DMA API and the caches --------------------------------- */
+
+#define MAX_SYNCS	64
+
+static struct {
+	bool		on;
+	unsigned int	n;
+	unsigned int	bars;	/* times that a BAR was to be maintained */
+	struct sync {
+		phys_addr_t		phys;
+		void			*kaddr;
+		size_t			size;
+		enum dma_data_direction	dir;
+		bool			for_cpu;
+	} sync[MAX_SYNCS];
+} asked;
+
+static void forget_syncs(void)
+{
+	asked.n = 0;
+	asked.bars = 0;
+}
+
+#ifdef CONFIG_DMA_PAGELESS_KUNIT_SYNC
+static bool in_bar(phys_addr_t phys)
+{
+	enum place place;
+
+	for (place = OWN_BAR; place < NR_PLACES; place++)
+		if (phys >= places[place].phys &&
+		    phys - places[place].phys < places[place].size)
+			return true;
+	return false;
+}
+
+/* As an architecture does it whose routines work on kernel addresses. */
+static void note_sync(phys_addr_t phys, size_t size,
+		      enum dma_data_direction dir, bool for_cpu)
+{
+	void *kaddr;
+
+	if (!asked.on)
+		return;
+	asked.bars += in_bar(phys);
+	if (!dma_sync_kaddr(phys, size, &kaddr))
+		return;
+	if (asked.n < MAX_SYNCS)
+		asked.sync[asked.n] = (struct sync) {
+			phys, kaddr, size, dir, for_cpu
+		};
+	asked.n++;
+}
+
+void arch_sync_dma_for_device(phys_addr_t phys, size_t size,
+			      enum dma_data_direction dir)
+{
+	note_sync(phys, size, dir, false);
+}
+
+void arch_sync_dma_for_cpu(phys_addr_t phys, size_t size,
+			   enum dma_data_direction dir)
+{
+	note_sync(phys, size, dir, true);
+}
+#endif /* CONFIG_DMA_PAGELESS_KUNIT_SYNC */
+
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+static void set_coherent(bool coherent)
+{
+	machine.dev->dma_coherent = coherent;
+}
+#else
+static void set_coherent(bool coherent)
+{
+}
+#endif
+
 /* --- setting it up ----------------------------------------------------- */
 
 static int add_region(enum place place, void *kaddr, struct pci_dev *pdev)
@@ -307,13 +391,34 @@ static void __iomem *enable(struct pci_dev *pdev)
 	return pci_iomap(pdev, 0, 0);
 }
 
+/* It is when a driver is bound that DMA is configured for a device. */
+static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	return 0;
+}
+
+static const struct pci_device_id edu_ids[] = {
+	{ PCI_DEVICE(EDU_VENDOR, EDU_DEVICE) },
+	{}
+};
+
+static struct pci_driver edu_driver = {
+	.name		= "dma_pageless_kunit",
+	.id_table	= edu_ids,
+	.probe		= edu_probe,
+};
+
 /* Two of them, so that the BAR of the peer ends where ours starts, if so. */
 static int find_devices(void)
 {
-	struct pci_dev *a = pci_get_device(EDU_VENDOR, EDU_DEVICE, NULL);
-	struct pci_dev *b = pci_get_device(EDU_VENDOR, EDU_DEVICE,
-					   pci_dev_get(a));
+	struct pci_dev *a, *b;
 
+	machine.why_not = "the driver of the edu device cannot be registered";
+	if (pci_register_driver(&edu_driver))
+		return -ENODEV;
+	machine.driver = true;
+	a = pci_get_device(EDU_VENDOR, EDU_DEVICE, NULL);
+	b = pci_get_device(EDU_VENDOR, EDU_DEVICE, pci_dev_get(a));
 	if (a && b && bar_end(a) == bar_start(b))
 		swap(a, b);
 	machine.why_not = "no PCI device 1234:11e8 (QEMU: -device edu,dma_mask=0xffffffffffffffff)";
@@ -321,6 +426,7 @@ static int find_devices(void)
 		return -ENODEV;
 	machine.pdev = a;
 	machine.dev = &a->dev;
+	machine.coherent = dev_is_dma_coherent(machine.dev);
 	machine.io = enable(a);
 	if (!machine.io)
 		return -ENODEV;
@@ -406,6 +512,8 @@ static void machine_exit(struct kunit_suite *suite)
 		pci_iounmap(machine.pdev, machine.io);
 	pci_dev_put(machine.peer);
 	pci_dev_put(machine.pdev);
+	if (machine.driver)
+		pci_unregister_driver(&edu_driver);
 }
 
 static int set_mask(u64 mask)
@@ -449,6 +557,8 @@ static void any_exit(struct kunit *test)
 	machine.pdev->untrusted = false;
 	machine.dev->dma_range_map = NULL;
 	machine.dma_offset = 0;
+	asked.on = false;
+	set_coherent(machine.coherent);
 }
 
 static void need_iommu(struct kunit *test)
@@ -461,6 +571,20 @@ static void need_no_iommu(struct kunit *test)
 {
 	if (machine.domain)
 		kunit_skip(test, "an I/O MMU: any address will do");
+}
+
+/* It is when its mask is set that a device is found to need any syncs. */
+static void need_incoherent(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_SYNC_DMA_PAGELESS))
+		kunit_skip(test, "no cache maintenance, see CONFIG_DMA_PAGELESS_KUNIT_SYNC");
+	if (!IS_ENABLED(CONFIG_DMA_PAGELESS_KUNIT_SYNC))
+		kunit_info(test, "the caches are real: all that is seen is that it works\n");
+	set_coherent(false);
+	KUNIT_ASSERT_FALSE(test, dev_is_dma_coherent(machine.dev));
+	KUNIT_ASSERT_EQ(test, set_mask(machine.mask), 0);
+	forget_syncs();
+	asked.on = true;
 }
 
 static void need_peer(struct kunit *test)
@@ -864,8 +988,11 @@ static bool in_bounce_buffer(phys_addr_t phys)
 
 static int expected_prot(const struct chunk *c)
 {
-	int prot = is_bar(c->piece->place) ? IOMMU_MMIO : IOMMU_CACHE;
+	int prot = is_bar(c->piece->place) ? IOMMU_MMIO : 0;
 
+	/* ARM's own have the I/O MMU's driver decide. */
+	if (!prot && use_dma_iommu(machine.dev))
+		prot = IOMMU_CACHE;
 	if (c->job->dir != DMA_FROM_DEVICE)
 		prot |= IOMMU_READ;
 	if (c->job->dir != DMA_TO_DEVICE)
@@ -1759,6 +1886,153 @@ static void range_is_synced(struct kunit *test)
 	expect_nothing_left(test, job);
 }
 
+/* --- a device that is not cache coherent -------------------------------- */
+
+static bool has_lines(const struct piece *p)
+{
+	return p->place == PAGES || p->place == ALIAS;
+}
+
+/* The lines of a piece from @pos on, or of what it is bounced through. */
+static void expect_sync(struct kunit *test, const struct sync *sync,
+			const struct piece *p, unsigned int pos)
+{
+	KUNIT_EXPECT_EQ(test, sync->size, p->len - pos);
+	if (fate_of(p) == BOUNCED) {
+		KUNIT_EXPECT_TRUE(test, in_bounce_buffer(sync->phys));
+		KUNIT_EXPECT_PTR_EQ(test, sync->kaddr,
+				    phys_to_virt(sync->phys));
+	} else {
+		KUNIT_EXPECT_EQ(test, sync->phys, piece_phys(p) + pos);
+		KUNIT_EXPECT_PTR_EQ(test, sync->kaddr,
+				    (void *)piece_cpu(p) + pos);
+	}
+}
+
+static void expect_no_syncs(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, asked.n, 0);
+	KUNIT_EXPECT_EQ(test, asked.bars, 0);
+	forget_syncs();
+}
+
+/* Since the last look, in the order of the list, and nothing else. */
+static void expect_syncs(struct kunit *test, struct job *job, unsigned int pos,
+			 bool for_cpu)
+{
+	unsigned int i, n = 0;
+
+	if (!IS_ENABLED(CONFIG_DMA_PAGELESS_KUNIT_SYNC))
+		return;
+	for (i = 0; i < job->n; i++) {
+		if (!has_lines(&job->piece[i]))
+			continue;
+		KUNIT_ASSERT_LT(test, n, asked.n);
+		expect_sync(test, &asked.sync[n], &job->piece[i], pos);
+		KUNIT_EXPECT_EQ(test, asked.sync[n].dir, job->dir);
+		KUNIT_EXPECT_EQ(test, asked.sync[n].for_cpu, for_cpu);
+		n++;
+	}
+	KUNIT_EXPECT_EQ(test, asked.n, n);
+	KUNIT_EXPECT_EQ(test, asked.bars, 0);
+	forget_syncs();
+}
+
+static void maintain_list(struct kunit *test, struct job *job,
+			  unsigned long attrs)
+{
+	int ret;
+
+	job->bounced = bounce_slots();
+	ret = dma_map_sgtable(machine.dev, &job->sgt, job->dir, attrs);
+	KUNIT_ASSERT_EQ(test, ret, fate_of_list(job->piece, job->n));
+	if (ret)
+		kunit_skip(test, "cannot be mapped here");
+	if (attrs & DMA_ATTR_SKIP_CPU_SYNC)
+		expect_no_syncs(test);
+	else
+		expect_syncs(test, job, 0, false);
+
+	dma_sync_sgtable_for_cpu(machine.dev, &job->sgt, job->dir);
+	expect_syncs(test, job, 0, true);
+	dma_sync_sgtable_for_device(machine.dev, &job->sgt, job->dir);
+	expect_syncs(test, job, 0, false);
+
+	dma_unmap_sgtable(machine.dev, &job->sgt, job->dir, attrs);
+	if (attrs & DMA_ATTR_SKIP_CPU_SYNC)
+		expect_no_syncs(test);
+	else
+		expect_syncs(test, job, 0, true);
+	expect_nothing_left(test, job);
+}
+
+static void list_is_maintained_in_the_caches(struct kunit *test)
+{
+	const struct list *list = test->param_value;
+	enum dma_data_direction dir;
+
+	need_bars_of(test, list);
+	need_incoherent(test);
+	for (dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++) {
+		maintain_list(test, new_job(test, list->piece, npieces(list),
+					    dir), 0);
+		maintain_list(test, new_job(test, list->piece, npieces(list),
+					    dir), DMA_ATTR_SKIP_CPU_SYNC);
+	}
+}
+
+/* All of it but the first byte; what drivers do with device memory is theirs. */
+static void sync_range(struct kunit *test, struct job *job)
+{
+	dma_addr_t addr = sg_dma_address(job->sgt.sgl);
+	unsigned int len = job->piece->len;
+
+	if (is_bar(job->piece->place) || len < 2)
+		return;
+	dma_sync_single_range_for_cpu(machine.dev, addr, 1, len - 1, job->dir);
+	expect_syncs(test, job, 1, true);
+	dma_sync_single_range_for_device(machine.dev, addr, 1, len - 1,
+					 job->dir);
+	expect_syncs(test, job, 1, false);
+}
+
+static void maintain_range(struct kunit *test, struct job *job,
+			   const struct phys_range *r)
+{
+	int ret = map_range(job, r);
+
+	KUNIT_ASSERT_EQ(test, ret < 0, fate_of_range(r) < 0);
+	if (ret)
+		kunit_skip(test, "cannot be mapped here");
+	if (r->attrs & DMA_ATTR_SKIP_CPU_SYNC)
+		expect_no_syncs(test);
+	else
+		expect_syncs(test, job, 0, false);
+	sync_range(test, job);
+	unmap_range(job, r);
+	if (r->attrs & DMA_ATTR_SKIP_CPU_SYNC)
+		expect_no_syncs(test);
+	else
+		expect_syncs(test, job, 0, true);
+	expect_nothing_left(test, job);
+}
+
+static void range_is_maintained_in_the_caches(struct kunit *test)
+{
+	struct phys_range r = *(const struct phys_range *)test->param_value;
+	enum dma_data_direction dir;
+
+	if (r.piece.place == PEER_BAR)
+		need_peer(test);
+	need_incoherent(test);
+	for (dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++) {
+		maintain_range(test, new_job(test, &r.piece, 1, dir), &r);
+		r.attrs ^= DMA_ATTR_SKIP_CPU_SYNC;
+		maintain_range(test, new_job(test, &r.piece, 1, dir), &r);
+		r.attrs ^= DMA_ATTR_SKIP_CPU_SYNC;
+	}
+}
+
 /* --- addresses --------------------------------------------------------- */
 
 /* A bus on which RAM appears 4 GiB above where the CPU sees it. */
@@ -1784,6 +2058,7 @@ static void memory_moves_with_the_bus_and_device_memory_does_not(struct kunit *t
 
 struct encryption {
 	struct dma_region	*region;
+	bool			fits;
 	bool			can_map;
 	int			ret;
 	dma_addr_t		addr;
@@ -1793,11 +2068,13 @@ struct encryption {
 static int map_encrypted(void *data)
 {
 	struct encryption *e = data;
+	bool is_mmio = e->region->attr == DMA_REGION_MMIO;
 	enum cc_vendor vendor = cc_vendor;
 	u64 mask = sme_me_mask;
 
 	cc_vendor = CC_VENDOR_AMD;
 	sme_me_mask = ENCRYPTED;
+	e->fits = iommu_dma_encryption_fits(is_mmio, e->region->encrypted);
 	e->can_map = dma_region_can_map(e->region, machine.dev);
 	e->ret = dma_direct_map_region(machine.dev, e->region,
 				       dma_region_phys(e->region), PAGE_SIZE,
@@ -1807,14 +2084,16 @@ static int map_encrypted(void *data)
 	return 0;
 }
 
-/* The I/O MMU's page tables would set the bit for everything. */
+/* The I/O MMU's page tables would set the bit for all memory. */
 static void expect_encryption(struct kunit *test, struct dma_region *region,
 			      u64 bit)
 {
 	struct encryption e = { .region = region };
 
 	KUNIT_ASSERT_EQ(test, stop_machine(map_encrypted, &e, NULL), 0);
-	KUNIT_EXPECT_EQ(test, e.can_map, bit || !machine.domain);
+	if (region->attr != DMA_REGION_MMIO)
+		KUNIT_EXPECT_EQ(test, e.fits, !!bit);
+	KUNIT_EXPECT_EQ(test, e.can_map, e.fits || !machine.domain);
 	KUNIT_EXPECT_EQ(test, e.ret, 0);
 	KUNIT_EXPECT_EQ(test, e.addr, dma_region_phys(region) | bit);
 }
@@ -2153,6 +2432,8 @@ static struct kunit_case trusted_cases[] = {
 	KUNIT_CASE_PARAM(range_gets_what_the_table_says, range_gen_params),
 	KUNIT_CASE_PARAM(range_that_failed_is_not_tracked, range_gen_params),
 	KUNIT_CASE(range_is_synced),
+	KUNIT_CASE_PARAM(list_is_maintained_in_the_caches, list_gen_params),
+	KUNIT_CASE_PARAM(range_is_maintained_in_the_caches, range_gen_params),
 	KUNIT_CASE_PARAM(memory_moves_with_the_bus_and_device_memory_does_not,
 			 list_gen_params),
 	KUNIT_CASE(encrypted_memory_and_nothing_else_gets_the_bit),
@@ -2178,6 +2459,8 @@ static struct kunit_case untrusted_cases[] = {
 	KUNIT_CASE(allocation_fails_at_each_step),
 	KUNIT_CASE_PARAM(range_gets_what_the_table_says, range_gen_params),
 	KUNIT_CASE(range_is_synced),
+	KUNIT_CASE_PARAM(list_is_maintained_in_the_caches, list_gen_params),
+	KUNIT_CASE_PARAM(range_is_maintained_in_the_caches, range_gen_params),
 	KUNIT_CASE_PARAM(device_moves_the_bytes, transfer_gen_params),
 	{ }
 };

@@ -14,13 +14,13 @@
  */
 #define pr_fmt(fmt) "dma-region: " fmt
 
-#include <linux/cc_platform.h>
 #include <linux/debugfs.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-region.h>
 #include <linux/export.h>
 #include <linux/iommu-dma.h>
 #include <linux/ioport.h>
+#include <linux/jump_label.h>
 #include <linux/maple_tree.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mmzone.h>
@@ -41,6 +41,9 @@ static DEFINE_MUTEX(regions_mutex);
 
 /* Protects the list of users of every region; never held long. */
 static DEFINE_SPINLOCK(users_lock);
+
+/* Spares the cache maintenance of pages a look for memory without. */
+DEFINE_STATIC_KEY_FALSE(dma_regions_exist_key);
 
 #ifdef CONFIG_SPARSEMEM_VMEMMAP
 #define PFN_VALID_STEP	PAGES_PER_SUBSECTION
@@ -188,8 +191,8 @@ static int region_insert(struct dma_region *region)
  * it is busy, the region does. On x86 it also claims the range's memory type,
  * except for device memory, which user space may go on mapping as it likes.
  *
- * Context: Process context, may sleep. Not under a lock that memory hotplug
- * takes.
+ * Context: Process context, may sleep. Not under a lock that memory or CPU
+ * hotplug takes.
  * Return: 0, or an error that leaves nothing behind: %-EINVAL if the range is
  * empty, wraps, has a PFN with a struct page or one too large for a list's
  * entry, is not within a BAR of its PCI device, or if the kernel alias is not
@@ -212,6 +215,8 @@ int dma_region_register(struct dma_region *region)
 	region->memtype = false;
 	region->res = NULL;
 
+	/* Before anybody can find it, and outside of the locks of hotplug. */
+	static_branch_enable(&dma_regions_exist_key);
 	get_online_mems();
 	mutex_lock(&regions_mutex);
 	ret = region_insert(region);
@@ -427,6 +432,40 @@ void *dma_region_kaddr(phys_addr_t phys, size_t size)
 }
 EXPORT_SYMBOL_GPL(dma_region_kaddr);
 
+/* May the CPU's caches hold lines of it? Not what it cannot reach, or uncached. */
+static bool region_is_cached(const struct dma_region *region)
+{
+	return region->kaddr && region->attr == DMA_REGION_WB;
+}
+
+/**
+ * dma_region_sync_kaddr - through which address to maintain the CPU's caches
+ * @phys: physical address of the first byte
+ * @size: number of bytes
+ *
+ * For arch_sync_dma_for_device() and arch_sync_dma_for_cpu(), see
+ * dma_sync_kaddr(). Where caches are indexed by virtual address these are the
+ * lines of the kernel alias; whoever has made another alias, for user space,
+ * flushes that, as with pages.
+ *
+ * Context: Any; lockless. Whoever has mapped the range holds the region.
+ * Return: the kernel alias of the first byte, or NULL if there is nothing to
+ * maintain: the range is empty or in no one region, is device memory, or its
+ * region has no alias or an uncached one.
+ */
+void *dma_region_sync_kaddr(phys_addr_t phys, size_t size)
+{
+	struct dma_region *region;
+	void *kaddr = NULL;
+
+	rcu_read_lock();
+	region = dma_region_find(phys, size);
+	if (size && region && region_is_cached(region))
+		kaddr = region->kaddr + (phys - dma_region_phys(region));
+	rcu_read_unlock();
+	return kaddr;
+}
+
 /**
  * dma_region_overlaps - is any PFN of a range in a region?
  * @pfn: first page frame number
@@ -499,18 +538,19 @@ static bool region_bus_reachable(struct device *dev, u64 bus, size_t size)
  *
  * Whatever the device's addressing capabilities are, and not by bus address.
  *
- * Return: false for memory of devices that are not cache coherent, whose cache
- * lines nobody maintains yet; and behind an I/O MMU, where memory is encrypted,
- * for what is not: AMD's I/O page tables set the encryption bit in every entry.
+ * Return: false if the device is not cache coherent, the memory is cached and
+ * the architecture cannot maintain caches through an alias; and behind an I/O
+ * MMU, if the encryption bit that its page tables have would be the wrong one.
  */
 bool dma_region_can_map(struct dma_region *region, struct device *dev)
 {
 	bool mmio = region->attr == DMA_REGION_MMIO;
 
-	if (use_dma_iommu(dev) && cc_platform_has(CC_ATTR_MEM_ENCRYPT) &&
-	    (mmio || !region->encrypted))
+	if (use_dma_iommu(dev) &&
+	    !iommu_dma_encryption_fits(mmio, region->encrypted))
 		return false;
-	return mmio || dev_is_dma_coherent(dev);
+	return dev_is_dma_coherent(dev) || !region_is_cached(region) ||
+	       IS_ENABLED(CONFIG_ARCH_HAS_SYNC_DMA_PAGELESS);
 }
 
 /**

@@ -55,7 +55,10 @@ static bool range_is_free(u64 phys)
 	return true;
 }
 
-/* The highest free range that the architecture could have memory in. */
+/*
+ * A high range that is free, where the architecture could have memory.  What is
+ * not may be as large as a half of that.
+ */
 static int region_suite_init(struct kunit_suite *suite)
 {
 	u64 top = min_t(u64, iomem_resource.end,
@@ -65,9 +68,10 @@ static int region_suite_init(struct kunit_suite *suite)
 #ifdef MAX_PHYSMEM_BITS
 	top = min_t(u64, top, (1ULL << MAX_PHYSMEM_BITS) - 1);
 #endif
-	for (tries = 1; tries < 64; tries++) {
-		u64 phys = ALIGN_DOWN(top, RANGE_SIZE) - tries * RANGE_SIZE;
+	for (tries = 1; top > 2 * RANGE_SIZE; tries++) {
+		u64 phys = ALIGN_DOWN(top, RANGE_SIZE) - RANGE_SIZE;
 
+		top = tries % 16 ? phys : top / 2;
 		if (range_is_free(phys)) {
 			range_pfn = PHYS_PFN(phys);
 			if (!seed)
@@ -334,6 +338,35 @@ static void region_lookup(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, dma_region_find(phys, 1));
 	expect_no_hold(test, phys, 1);
 	KUNIT_EXPECT_NULL(test, dma_region_kaddr(phys, 1));
+}
+
+static void expect_sync_kaddr(struct kunit *test, struct dma_region *region,
+			      void *kaddr)
+{
+	phys_addr_t phys = dma_region_phys(region);
+	u64 size = dma_region_size(region);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(region));
+	KUNIT_EXPECT_PTR_EQ(test, dma_region_sync_kaddr(phys, size), kaddr);
+	KUNIT_EXPECT_PTR_EQ(test, dma_region_sync_kaddr(phys + 4097, 5),
+			    kaddr ? kaddr + 4097 : NULL);
+	KUNIT_EXPECT_NULL(test, dma_region_sync_kaddr(phys, 0));
+	KUNIT_EXPECT_NULL(test, dma_region_sync_kaddr(phys + 1, size));
+	dma_region_unregister(region);
+	KUNIT_EXPECT_NULL(test, dma_region_sync_kaddr(phys, size));
+}
+
+static void region_is_maintained_if_it_is_cached(struct kunit *test)
+{
+	struct dma_region region = region_at(4, 4);
+
+	expect_sync_kaddr(test, &region, NULL);
+	region.kaddr = new_alias(test, 4);
+	expect_sync_kaddr(test, &region, region.kaddr);
+	region.attr = DMA_REGION_WC;
+	expect_sync_kaddr(test, &region, NULL);
+	region.attr = DMA_REGION_UC;
+	expect_sync_kaddr(test, &region, NULL);
 }
 
 /* ---- Holds and users ---- */
@@ -665,6 +698,7 @@ static void lookup_churn(struct kunit *test, struct lookup_case *c)
 	for (round = 0; round < LOOKUP_ROUNDS; round++) {
 		unsigned int i = prandom_u32_state(&rnd) % LOOKUP_REGIONS;
 
+		fsleep(10);	/* there may be one CPU for all threads */
 		if (c->alive[i]) {
 			dma_region_unregister(&c->regions[i]);
 			WRITE_ONCE(c->alive[i], false);
@@ -837,6 +871,7 @@ static struct kunit_case region_cases[] = {
 	KUNIT_CASE(region_refuses_other_attribute),
 	KUNIT_CASE(region_is_busy_resource),
 	KUNIT_CASE(region_lookup),
+	KUNIT_CASE(region_is_maintained_if_it_is_cached),
 	KUNIT_CASE(region_in_interrupts),
 	KUNIT_CASE(region_revokes_users),
 	KUNIT_CASE(region_unregister_waits),
