@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The verbs. Each prints the commands that it runs; see README.md.
 
-.PHONY: help run check tree refresh series bisect-check kunit clean
+.PHONY: help run check matrix tree refresh series bisect-check kunit clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15
@@ -16,6 +16,17 @@ run: ## the main job: page-less NVDIMM to NVMe, in QEMU (SEED=)
 check: ## all tests; STAGE=name for one (dev/stages)
 	dev/setup tree kernel guest check
 	dev/check $(STAGE)
+
+matrix: ## the machines of other architectures (ARCH=alpha,hppa SHARD=1/4; dev/matrix/machines)
+	dev/setup tree kernel
+	kernels=$$(dev/matrix/run --kernels $(chosen)) && dev/setup $$kernels
+	dev/series tree
+	dev/matrix/run $(chosen)
+
+chosen = $(ARCH:%=--arch %) $(SHARD:%=--shard %)
+# the kernel's makefiles have an ARCH, too
+unexport ARCH
+MAKEOVERRIDES =
 
 tree: ## unpack Linux (KERNEL_SRC= folder or tarball of v6.12.y) and apply the series: build/linux
 	dev/setup tree

@@ -20,7 +20,8 @@ JOBS=${JOBS:-$(nproc)}
 # A new checkout in another folder finds what this one compiled.
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_mtime
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=pageless KBUILD_BUILD_HOST=pageless
-if command -v ccache >/dev/null; then CC='ccache gcc'; else CC=gcc; fi
+if command -v ccache >/dev/null; then CCACHE='ccache '; else CCACHE=; fi
+CC=${CCACHE}gcc
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$1" >&2
