@@ -48,6 +48,7 @@ static const unsigned int fake_sizes[NR_FAKE_PLACES] = {
 };
 
 #define FAKE_SPACE	SZ_64M
+#define FAKE_TRIES	1024		/* AMD reserves 12 GiB below 1 TiB */
 #define FAKE_BUS_BASE	0x1230000UL	/* of the device's BAR, on its bus */
 #define FAKE_PIECES	8
 #define FAKE_CHUNK	4		/* entries; the last one is a link */
@@ -156,6 +157,16 @@ static inline void fake_exit_pci_device(void)
 	if (fake_pdev())
 		pci_free_resource_list(&fake.bridge.windows);
 }
+
+/* How the device reaches its BAR, as if that were another's. */
+static inline void fake_set_route(enum pci_p2pdma_map_type route)
+{
+	unsigned long client = (unsigned long)pci_domain_nr(&fake.bus) << 16 |
+			       pci_dev_id(&fake.pdev);
+
+	xa_store(&fake.region[FAKE_BAR].routes, client, xa_mk_value(route),
+		 GFP_KERNEL);
+}
 #else
 static inline void fake_init_pci_device(void)
 {
@@ -198,7 +209,7 @@ static inline u64 fake_find_space(u64 limit)
 	phys = min_t(u64, phys, 1ULL << MAX_PHYSMEM_BITS);
 #endif
 	phys = ALIGN_DOWN(phys, FAKE_SPACE);
-	for (tries = 0; tries < 64 && phys > FAKE_SPACE; tries++) {
+	for (tries = 0; tries < FAKE_TRIES && phys > FAKE_SPACE; tries++) {
 		phys -= FAKE_SPACE;
 		if (fake_space_is_free(phys))
 			return phys;
@@ -698,6 +709,25 @@ static inline void fake_run_refused(struct kunit *test,
 		fake_run_pieces(test, piece, ARRAY_SIZE(piece), bad->err);
 	}
 }
+
+#ifdef CONFIG_PCI
+/* If it is not to be reached by a bus address, or the device has too few bits. */
+static inline void fake_run_unreachable(struct kunit *test,
+					const struct fake_list *list)
+{
+	u64 mask = fake.mask;
+
+	fake_set_route(PCI_P2PDMA_MAP_THRU_HOST_BRIDGE);
+	fake_run_list(test, list, -EREMOTEIO);
+	fake_set_route(PCI_P2PDMA_MAP_NOT_SUPPORTED);
+	fake_run_list(test, list, -EREMOTEIO);
+	fake_set_route(PCI_P2PDMA_MAP_BUS_ADDR);
+	fake.mask = FAKE_BUS_BASE - 1;
+	fake_run_list(test, list, -EREMOTEIO);
+	fake.mask = mask;
+	fake_run_list(test, list, 0);
+}
+#endif
 
 /* --- single ranges ------------------------------------------------------- */
 

@@ -405,6 +405,11 @@ static void device_memory_gets_its_bus_address(struct kunit *test)
 	fake_run_list(test, test->param_value, 0);
 }
 
+static void device_memory_is_out_of_reach(struct kunit *test)
+{
+	fake_run_unreachable(test, test->param_value);
+}
+
 static void list_is_refused(struct kunit *test)
 {
 	const struct fake_list *list = test->param_value;
@@ -710,6 +715,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(list_is_mapped_by_a_slow_hypervisor, list_gen_params),
 	KUNIT_CASE_PARAM(device_memory_gets_its_bus_address,
 			 bus_list_gen_params),
+	KUNIT_CASE_PARAM(device_memory_is_out_of_reach, bus_list_gen_params),
 	KUNIT_CASE_PARAM(list_is_refused, refused_gen_params),
 	KUNIT_CASE(weak_ordering_is_asked_for),
 	KUNIT_CASE(small_mask_is_for_the_iommu),

@@ -252,6 +252,11 @@ static void device_memory_gets_its_bus_address(struct kunit *test)
 	fake_run_list(test, test->param_value, 0);
 }
 
+static void device_memory_is_out_of_reach(struct kunit *test)
+{
+	fake_run_unreachable(test, test->param_value);
+}
+
 static void list_is_refused(struct kunit *test)
 {
 	const struct fake_list *list = test->param_value;
@@ -384,8 +389,21 @@ static void full_table_is_no_error_where_none_is_needed(struct kunit *test)
 	fake_run_list(test, test->param_value, 0);
 }
 
+static void full_table_is_no_error_for_bus_addresses(struct kunit *test)
+{
+	full_table_is_no_error_where_none_is_needed(test);
+}
+
 /* --- what the northbridge has cached ------------------------------------- */
 
+/* The first entry is enough. */
+static void device_accesses(struct kunit *test, struct fake_job *job)
+{
+	fake_expect_range(test, sg_dma_address(job->sgt.sgl),
+			  fake_phys(job->piece), job->piece->len, job->dir, 0);
+}
+
+/* Of three lists that are in use the oldest goes and another comes. */
 static void flush_comes_before_an_address_is_used_again(struct kunit *test)
 {
 	static const struct fake_piece pieces[] = {
@@ -396,7 +414,7 @@ static void flush_comes_before_an_address_is_used_again(struct kunit *test)
 	};
 	const unsigned int n = ARRAY_SIZE(pieces);
 	struct fake_job *job[3] = {};
-	unsigned int i;
+	unsigned int i, k;
 
 	reset_table(64);
 	for (i = 0; i < 300; i++) {
@@ -407,9 +425,8 @@ static void flush_comes_before_an_address_is_used_again(struct kunit *test)
 		*j = fake_new_job(test, &pieces[i % (n - 1)], 1 + i % 2,
 				  DMA_TO_DEVICE);
 		KUNIT_ASSERT_EQ(test, fake_map(*j), 0);
-		fake_expect_range(test, sg_dma_address((*j)->sgt.sgl),
-				  fake_phys((*j)->piece), (*j)->piece->len,
-				  DMA_TO_DEVICE, 0);
+		for (k = 0; k < 3 && job[k]; k++)
+			device_accesses(test, job[k]);
 	}
 	for (i = 0; i < 3; i++)
 		fake_unmap(job[i]);
@@ -516,12 +533,15 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(list_is_mapped, list_gen_params),
 	KUNIT_CASE_PARAM(device_memory_gets_its_bus_address,
 			 bus_list_gen_params),
+	KUNIT_CASE_PARAM(device_memory_is_out_of_reach, bus_list_gen_params),
 	KUNIT_CASE_PARAM(list_is_refused, refused_gen_params),
 	KUNIT_CASE_PARAM(segments_keep_the_limits, limits_gen_params),
 	KUNIT_CASE(bus_address_is_not_merged),
 	KUNIT_CASE_PARAM(table_is_full_at_each_page, list_gen_params),
 	KUNIT_CASE_PARAM(full_table_is_no_error_where_none_is_needed,
 			 list_gen_params),
+	KUNIT_CASE_PARAM(full_table_is_no_error_for_bus_addresses,
+			 bus_list_gen_params),
 	KUNIT_CASE(flush_comes_before_an_address_is_used_again),
 	KUNIT_CASE_PARAM(range_is_mapped, list_gen_params),
 	KUNIT_CASE(range_is_not_memory),
