@@ -58,9 +58,9 @@ reachable() {
 }
 
 # configured: of the .c files on standard input, the objects that the configuration
-# builds; tools/ is not the kernel
+# builds; tools/ is not the kernel, and an architecture has no others ($arches: a pattern)
 configured() {
-	sed '/^tools\//d' | sort >$scratch/sources
+	sed "/^tools\//d; /^arch\/${arches:-x86}\//!{/^arch\//d}" | sort >$scratch/sources
 	sed -n 's,/[^/]*\.c$,,p' $scratch/sources | sort -u | while read -r folder; do
 		! reachable "$folder" || kbuild "$folder" objects
 	done | sort -u >$scratch/objects

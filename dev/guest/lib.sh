@@ -45,7 +45,9 @@ find_disks() {
 		source*) source=/dev/${device##*/} ;;
 		esac
 	done
-	disk_pci=$(basename "$(readlink -f "/sys/block/$disk/device/device")")
+	controller=/sys/block/$disk/device	# or, with multipath, the subsystem
+	[ ! -e "$controller/iopolicy" ] || controller=$(echo "$controller"/nvme[0-9])
+	disk_pci=$(basename "$(readlink -f "$controller/device")")
 }
 
 # find_nvdimm NAMESPACE: where its data lies
