@@ -13,6 +13,7 @@
 #include <kunit/test.h>
 #include <linux/async.h>
 #include <linux/blkdev.h>
+#include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-region.h>
 #include <linux/init.h>
@@ -179,6 +180,18 @@ static void put_dev(void *dev)
 	put_device(dev);
 }
 
+/* An adapter may find its disks long after it was probed. */
+static struct device *wait_for_disk(const char *name)
+{
+	unsigned int tries = 100;
+	struct device *dev;
+
+	while (!(dev = class_find_device_by_name(&block_class, name)) &&
+	       --tries)
+		msleep(100);
+	return dev;
+}
+
 static int find_disk(struct kunit *test)
 {
 	const char *name = *(char *const *)test->param_value;
@@ -186,9 +199,8 @@ static int find_disk(struct kunit *test)
 
 	if (!registered)
 		kunit_skip(test, "needs disks= and phys=");
-	dev = class_find_device_by_name(&block_class, name);
-	if (!dev)
-		kunit_skip(test, "no disk %s", name);
+	dev = wait_for_disk(name);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, dev, "no disk %s", name);
 	test->priv = dev_to_bdev(dev);
 	return kunit_add_action_or_reset(test, put_dev, dev);
 }

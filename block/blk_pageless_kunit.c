@@ -5,6 +5,7 @@
  * The disks are made here and move no data. What they are given as a
  * scatterlist is compared with what the bio was made of.
  */
+#include <kunit/pageless.h>
 #include <kunit/test.h>
 #include <linux/bio-integrity.h>
 #include <linux/blk-crypto.h>
@@ -80,18 +81,12 @@ static void unregister_regions(struct kunit_suite *suite)
 	base = 0;
 }
 
-/* Where it is that nobody has anything differs from machine to machine. */
 static int find_regions(struct kunit_suite *suite)
 {
-	int shift = min(50, (int)sizeof(phys_addr_t) * BITS_PER_BYTE - 1);
+	/* Of one region more, to have a power of 2 and nothing behind. */
+	u64 phys = kunit_find_phys_space((NR_REGIONS + 1) * REGION_BYTES, 0);
 
-	for (; shift > 28; shift--) {
-		u64 pfn = 1ULL << (shift - PAGE_SHIFT);
-
-		if (pfn <= PAGELESS_PFN_MAX && !register_regions(pfn))
-			break;
-	}
-	return 0;
+	return phys ? register_regions(PHYS_PFN(phys)) : 0;
 }
 
 static int need_regions(struct kunit *test)

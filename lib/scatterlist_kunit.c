@@ -7,10 +7,10 @@
  * from the table of the test and not by scatterlist helpers. tools/testing/
  * scatterlist says more, in user space, where regions are played.
  */
+#include <kunit/pageless.h>
 #include <kunit/test.h>
 #include <linux/dma-region.h>
 #include <linux/gfp.h>
-#include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -99,41 +99,6 @@ static unsigned long ent_word(const struct ent *ent, bool end)
 	       (end ? 4 : 0) + 3;
 }
 
-static bool regions_free(u64 phys)
-{
-	unsigned long i;
-
-	if (region_intersects(phys, REGIONS_SIZE, IORESOURCE_MEM,
-			      IORES_DESC_NONE) != REGION_DISJOINT)
-		return false;
-	for (i = 0; i < REGIONS_SIZE; i += SZ_1M)
-		if (pfn_valid(PHYS_PFN(phys + i)))
-			return false;
-	return true;
-}
-
-static int find_regions(void)
-{
-	u64 top = min_t(u64, iomem_resource.end,
-			PFN_PHYS((u64)PAGELESS_PFN_MAX));
-	int tries;
-
-#ifdef MAX_PHYSMEM_BITS
-	top = min_t(u64, top, (1ULL << MAX_PHYSMEM_BITS) - 1);
-#endif
-	/* What is not free may be as large as a half. */
-	for (tries = 1; top > 2 * REGIONS_SIZE; tries++) {
-		u64 phys = ALIGN_DOWN(top, REGIONS_SIZE) - REGIONS_SIZE;
-
-		top = tries % 16 ? phys : top / 2;
-		if (regions_free(phys)) {
-			base_pfn = PHYS_PFN(phys);
-			return 0;
-		}
-	}
-	return -ENODEV;
-}
-
 static void scatterlist_suite_exit(struct kunit_suite *suite)
 {
 	int i;
@@ -171,8 +136,11 @@ static int add_region(enum place place)
 
 static int scatterlist_suite_init(struct kunit_suite *suite)
 {
-	int ret = find_regions(), i;
+	int ret = 0, i;
 
+	base_pfn = PHYS_PFN(kunit_find_phys_space(REGIONS_SIZE, 0));
+	if (!base_pfn)
+		ret = -ENODEV;
 	pages = alloc_pages(GFP_KERNEL, NPAGES_ORDER);
 	if (!pages)
 		ret = -ENOMEM;

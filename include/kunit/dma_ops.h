@@ -12,8 +12,8 @@
 #ifndef _KUNIT_DMA_OPS_H
 #define _KUNIT_DMA_OPS_H
 
+#include <kunit/pageless.h>
 #include <kunit/test.h>
-#include <linux/align.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-region.h>
 #include <linux/gfp.h>
@@ -48,10 +48,8 @@ static const unsigned int fake_sizes[NR_FAKE_PLACES] = {
 };
 
 #define FAKE_SPACE	SZ_64M
-#define FAKE_TRIES	1024		/* AMD reserves 12 GiB below 1 TiB */
 #define FAKE_BUS_BASE	0x1230000UL	/* of the device's BAR, on its bus */
 #define FAKE_PIECES	8
-#define FAKE_CHUNK	4		/* entries; the last one is a link */
 
 struct fake_piece {
 	enum fake_place	place;
@@ -185,38 +183,6 @@ static inline void fake_exit_pci_device(void)
 
 /* --- the memory --------------------------------------------------------- */
 
-static inline bool fake_space_is_free(u64 phys)
-{
-	unsigned long pos;
-
-	if (region_intersects(phys, FAKE_SPACE, IORESOURCE_MEM,
-			      IORES_DESC_NONE) != REGION_DISJOINT)
-		return false;
-	for (pos = 0; pos < FAKE_SPACE; pos += SZ_1M)
-		if (pfn_valid(PHYS_PFN(phys + pos)))
-			return false;
-	return true;
-}
-
-/* The highest below @limit that nobody uses. */
-static inline u64 fake_find_space(u64 limit)
-{
-	u64 phys = min3(limit, (u64)iomem_resource.end,
-			PFN_PHYS((u64)PAGELESS_PFN_MAX));
-	int tries;
-
-#ifdef MAX_PHYSMEM_BITS
-	phys = min_t(u64, phys, 1ULL << MAX_PHYSMEM_BITS);
-#endif
-	phys = ALIGN_DOWN(phys, FAKE_SPACE);
-	for (tries = 0; tries < FAKE_TRIES && phys > FAKE_SPACE; tries++) {
-		phys -= FAKE_SPACE;
-		if (fake_space_is_free(phys))
-			return phys;
-	}
-	return 0;
-}
-
 static inline int fake_add_region(enum fake_place place)
 {
 	struct dma_region *region = &fake.region[place];
@@ -243,7 +209,7 @@ static inline int fake_add_regions(void)
 
 static inline int fake_find_places(u64 limit)
 {
-	u64 phys = fake_find_space(limit);
+	u64 phys = kunit_find_phys_space(FAKE_SPACE, limit);
 	enum fake_place place;
 
 	fake.pages = alloc_pages(GFP_KERNEL,
@@ -292,7 +258,7 @@ static inline int fake_init(struct device *dev, const struct dma_map_ops *ops,
 	int ret;
 
 	memset(&fake, 0, sizeof(fake));
-	ret = fake_find_places(limit ?: U64_MAX);
+	ret = fake_find_places(limit);
 	if (!ret) {
 		if (dev)
 			fake_init_device(dev);
@@ -309,18 +275,11 @@ static inline int fake_init(struct device *dev, const struct dma_map_ops *ops,
 
 /* --- a scatterlist, and whether it is what it was ----------------------- */
 
-struct fake_entry {
-	unsigned long	page_link;
-	unsigned int	offset;
-	unsigned int	length;
-	unsigned int	dma_flags;
-};
-
 struct fake_job {
 	const struct fake_piece	*piece;
 	unsigned int		n;
 	struct sg_table		sgt;
-	struct fake_entry	*entry;		/* n + 1: as they came */
+	struct kunit_sg_entry	*entry;		/* n + 1: as they came */
 	enum dma_data_direction	dir;
 	unsigned long		attrs;
 };
@@ -331,11 +290,12 @@ static inline phys_addr_t fake_phys(const struct fake_piece *p)
 	       (p->pos < 0 ? fake_sizes[p->place] : 0);
 }
 
-static inline unsigned int fake_npieces(const struct fake_list *list)
+/* Of up to FAKE_PIECES; a length of 0 ends them sooner. */
+static inline unsigned int fake_npieces(const struct fake_piece *piece)
 {
 	unsigned int n = 0;
 
-	while (n < FAKE_PIECES && list->piece[n].len)
+	while (n < FAKE_PIECES && piece[n].len)
 		n++;
 	return n;
 }
@@ -344,7 +304,7 @@ static inline bool fake_has_pageless(const struct fake_list *list)
 {
 	unsigned int i;
 
-	for (i = 0; i < fake_npieces(list); i++)
+	for (i = 0; i < fake_npieces(list->piece); i++)
 		if (list->piece[i].place != FAKE_PAGES)
 			return true;
 	return false;
@@ -364,35 +324,6 @@ static inline void fake_set_piece(struct scatterlist *sg,
 				   PAGELESS_MMIO : 0));
 }
 
-static inline void fake_get_entry(struct scatterlist *sg,
-				  struct fake_entry *entry)
-{
-	memset(entry, 0, sizeof(*entry));
-	entry->page_link = sg->page_link;
-	entry->offset = sg->offset;
-	entry->length = sg->length;
-#ifdef CONFIG_NEED_SG_DMA_FLAGS
-	entry->dma_flags = sg->dma_flags;
-#endif
-}
-
-/* Chained as much as possible. */
-static inline struct scatterlist *fake_new_sgl(struct kunit *test,
-					       unsigned int n)
-{
-	unsigned int nchunks = DIV_ROUND_UP(n, FAKE_CHUNK - 1), i;
-	struct scatterlist *sgl;
-
-	sgl = kunit_kcalloc(test, nchunks * FAKE_CHUNK, sizeof(*sgl),
-			    GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, sgl);
-	sg_init_table(sgl, nchunks * FAKE_CHUNK);
-	for (i = 1; i < nchunks; i++)
-		sg_chain(sgl + (i - 1) * FAKE_CHUNK, FAKE_CHUNK,
-			 sgl + i * FAKE_CHUNK);
-	return sgl;
-}
-
 /* One entry follows that nobody may look at, and all DMA fields are stale. */
 static inline struct fake_job *fake_new_job(struct kunit *test,
 					    const struct fake_piece *piece,
@@ -410,14 +341,14 @@ static inline struct fake_job *fake_new_job(struct kunit *test,
 	job->piece = piece;
 	job->n = n;
 	job->dir = dir;
-	job->sgt.sgl = fake_new_sgl(test, n + 1);
+	job->sgt.sgl = kunit_new_sgl(test, n + 1);
 	job->sgt.orig_nents = n;
 	for_each_sg(job->sgt.sgl, sg, n + 1, i) {
 		if (i < n)
 			fake_set_piece(sg, &piece[i]);
 		sg_dma_address(sg) = 0x5a5a0000;
 		sg_dma_len(sg) = 0x5a5a;
-		fake_get_entry(sg, &job->entry[i]);
+		kunit_get_sg_entry(sg, &job->entry[i]);
 	}
 	return job;
 }
@@ -425,15 +356,7 @@ static inline struct fake_job *fake_new_job(struct kunit *test,
 static inline void fake_expect_as_it_came(struct kunit *test,
 					  struct fake_job *job)
 {
-	struct fake_entry now;
-	struct scatterlist *sg;
-	unsigned int i;
-
-	for_each_sg(job->sgt.sgl, sg, job->n + 1, i) {
-		fake_get_entry(sg, &now);
-		KUNIT_EXPECT_MEMEQ_MSG(test, &now, &job->entry[i], sizeof(now),
-				       "entry %u changed", i);
-	}
+	kunit_expect_sg_entries(test, job->sgt.sgl, job->entry, job->n + 1);
 }
 
 static inline int fake_map(struct fake_job *job)
@@ -563,18 +486,37 @@ static inline void fake_expect_nothing_left(struct kunit *test,
 	fake.table->expect_pages(test, 0);
 }
 
+/* Looks at what is mapped, unmaps it, and looks for what is left. */
+static inline void fake_look_and_unmap(struct kunit *test, struct fake_job *job)
+{
+	fake_expect_mapped(test, job);
+	fake_expect_limits(test, job);
+	fake_unmap(job);
+	fake_expect_nothing_left(test, job);
+}
+
 /* Maps, looks, unmaps, looks; or is refused. */
 static inline void fake_run(struct kunit *test, struct fake_job *job, int err)
 {
 	int ret = fake_map(job);
 
 	KUNIT_EXPECT_EQ(test, ret, err);
-	if (!ret) {
-		fake_expect_mapped(test, job);
-		fake_expect_limits(test, job);
-		fake_unmap(job);
-	}
-	fake_expect_nothing_left(test, job);
+	if (ret)
+		fake_expect_nothing_left(test, job);
+	else
+		fake_look_and_unmap(test, job);
+}
+
+/* As that many segments. */
+static inline void fake_run_merged(struct kunit *test,
+				   const struct fake_piece *piece,
+				   unsigned int n, unsigned int nsegs)
+{
+	struct fake_job *job = fake_new_job(test, piece, n, DMA_TO_DEVICE);
+
+	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
+	KUNIT_EXPECT_EQ(test, job->sgt.nents, nsegs);
+	fake_look_and_unmap(test, job);
 }
 
 static inline void fake_run_pieces(struct kunit *test,
@@ -590,7 +532,7 @@ static inline void fake_run_pieces(struct kunit *test,
 static inline void fake_run_list(struct kunit *test,
 				 const struct fake_list *list, int err)
 {
-	fake_run_pieces(test, list->piece, fake_npieces(list), err);
+	fake_run_pieces(test, list->piece, fake_npieces(list->piece), err);
 }
 
 /* --- lists --------------------------------------------------------------- */
@@ -751,7 +693,7 @@ static inline void fake_run_ranges(struct kunit *test,
 	enum dma_data_direction dir;
 	unsigned int i;
 
-	for (i = 0; i < fake_npieces(list); i++)
+	for (i = 0; i < fake_npieces(list->piece); i++)
 		for (dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++)
 			fake_run_range(test, &list->piece[i], dir);
 }
@@ -765,6 +707,34 @@ static inline void fake_expect_no_range(struct kunit *test,
 
 	KUNIT_EXPECT_TRUE(test, dma_mapping_error(fake.dev, dma));
 	fake.table->expect_pages(test, 0);
+}
+
+/* Ranges that are no memory, whatever the caller says they are. */
+static inline void fake_run_no_memory(struct kunit *test)
+{
+	static const struct fake_piece piece[] = {
+		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
+		{ FAKE_LONE_BAR, 0, 16 }, { FAKE_STRAY_BAR, 0, 16 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(piece); i++)
+		fake_expect_no_range(test, &piece[i], 0);
+	for (i = 1; i < ARRAY_SIZE(piece); i++)
+		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+}
+
+/* Nor is anything else memory to ops that need pages. */
+static inline void fake_run_no_pageless(struct kunit *test)
+{
+	static const struct fake_piece piece[] = {
+		{ FAKE_ALIAS, 0, 16 }, { FAKE_BARE, 0x123, 0x1000 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(piece); i++)
+		fake_expect_no_range(test, &piece[i], 0);
+	fake_run_no_memory(test);
 }
 
 #endif /* _KUNIT_DMA_OPS_H */

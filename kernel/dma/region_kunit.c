@@ -7,6 +7,7 @@
  * vmalloc() buffer stands in for the memory.
  */
 #include <kunit/device.h>
+#include <kunit/pageless.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -42,44 +43,12 @@ MODULE_PARM_DESC(warn, "Run the test that makes DMA-API debugging warn, too");
 
 static unsigned long range_pfn;
 
-static bool range_is_free(u64 phys)
-{
-	unsigned long pfn = PHYS_PFN(phys), step;
-
-	if (region_intersects(phys, RANGE_SIZE, IORESOURCE_MEM,
-			      IORES_DESC_NONE) != REGION_DISJOINT)
-		return false;
-	for (step = 0; step < RANGE_PAGES; step += RANGE_PAGES / 64)
-		if (pfn_valid(pfn + step))
-			return false;
-	return true;
-}
-
-/*
- * A high range that is free, where the architecture could have memory.  What is
- * not may be as large as a half of that.
- */
 static int region_suite_init(struct kunit_suite *suite)
 {
-	u64 top = min_t(u64, iomem_resource.end,
-			PFN_PHYS((u64)PAGELESS_PFN_MAX));
-	int tries;
-
-#ifdef MAX_PHYSMEM_BITS
-	top = min_t(u64, top, (1ULL << MAX_PHYSMEM_BITS) - 1);
-#endif
-	for (tries = 1; top > 2 * RANGE_SIZE; tries++) {
-		u64 phys = ALIGN_DOWN(top, RANGE_SIZE) - RANGE_SIZE;
-
-		top = tries % 16 ? phys : top / 2;
-		if (range_is_free(phys)) {
-			range_pfn = PHYS_PFN(phys);
-			if (!seed)
-				seed = get_random_u32();
-			return 0;
-		}
-	}
-	return -ENODEV;
+	range_pfn = PHYS_PFN(kunit_find_phys_space(RANGE_SIZE, 0));
+	if (!seed)
+		seed = get_random_u32();
+	return range_pfn ? 0 : -ENODEV;
 }
 
 static struct dma_region region_at(unsigned long first, unsigned long npages)
@@ -698,7 +667,7 @@ static void lookup_churn(struct kunit *test, struct lookup_case *c)
 	for (round = 0; round < LOOKUP_ROUNDS; round++) {
 		unsigned int i = prandom_u32_state(&rnd) % LOOKUP_REGIONS;
 
-		fsleep(10);	/* there may be one CPU for all threads */
+		usleep_range(10, 20);	/* there may be one CPU for all threads */
 		if (c->alive[i]) {
 			dma_region_unregister(&c->regions[i]);
 			WRITE_ONCE(c->alive[i], false);

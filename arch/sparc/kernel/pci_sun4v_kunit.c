@@ -371,7 +371,7 @@ static unsigned long largest_piece(const struct fake_list *list)
 	unsigned long npages = 0;
 	unsigned int i;
 
-	for (i = 0; i < fake_npieces(list); i++)
+	for (i = 0; i < fake_npieces(list->piece); i++)
 		npages = max(npages, fake_npages(&list->piece[i]));
 	return npages;
 }
@@ -493,21 +493,11 @@ KUNIT_ARRAY_PARAM_DESC(limits, limits, name);
 static void segments_keep_the_limits(struct kunit *test)
 {
 	const struct limits *l = test->param_value;
-	struct fake_job *job;
-	unsigned int n = 0;
 
-	while (n < FAKE_PIECES && l->piece[n].len)
-		n++;
 	dma_set_max_seg_size(fake.dev, l->max_size);
 	dma_set_seg_boundary(fake.dev, l->boundary);
 	keep_busy(0, l->busy);
-	job = fake_new_job(test, l->piece, n, DMA_TO_DEVICE);
-	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
-	KUNIT_EXPECT_EQ(test, job->sgt.nents, l->nsegs);
-	fake_expect_mapped(test, job);
-	fake_expect_limits(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_run_merged(test, l->piece, fake_npieces(l->piece), l->nsegs);
 }
 
 static void bus_address_is_not_merged(struct kunit *test)
@@ -518,14 +508,8 @@ static void bus_address_is_not_merged(struct kunit *test)
 		{ FAKE_PAGES, 0x2000, 0x2000 }, { FAKE_BAR, 0x6000, 0x2000 },
 		{ FAKE_BAR, 0x8000, 0x2000 }, { FAKE_PAGES, 0x6000, 0x2000 },
 	};
-	struct fake_job *job = fake_new_job(test, piece, ARRAY_SIZE(piece),
-					    DMA_TO_DEVICE);
 
-	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
-	KUNIT_EXPECT_EQ(test, job->sgt.nents, 6);
-	fake_expect_mapped(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_run_merged(test, piece, ARRAY_SIZE(piece), 6);
 }
 
 /* --- what fails ---------------------------------------------------------- */
@@ -545,9 +529,7 @@ static void table_is_full(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, fake_map(first), 0);
 	KUNIT_EXPECT_EQ(test, fake_map(next), -ENOMEM);
 	fake_expect_as_it_came(test, next);
-	fake_expect_mapped(test, first);
-	fake_unmap(first);
-	fake_expect_nothing_left(test, first);
+	fake_look_and_unmap(test, first);
 	fake_run(test, next, 0);
 }
 
@@ -571,9 +553,7 @@ static void fail_at_each_call(struct kunit *test,
 	} while (at < 100);
 	hv.fail_at = 0;
 	KUNIT_ASSERT_EQ(test, ret, 0);
-	fake_expect_mapped(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_look_and_unmap(test, job);
 	KUNIT_EXPECT_GT(test, at, n);
 }
 
@@ -608,11 +588,11 @@ static void hypervisor_fails_at_each_call(struct kunit *test)
 	const struct fake_list *list = test->param_value;
 
 	hv.most = 1;
-	fail_at_each_call(test, list->piece, fake_npieces(list),
+	fail_at_each_call(test, list->piece, fake_npieces(list->piece),
 			  list->piece[0].err);
 	hv.most = 2;
 	make_holes(5);
-	fail_at_each_call(test, list->piece, fake_npieces(list),
+	fail_at_each_call(test, list->piece, fake_npieces(list->piece),
 			  list->piece[0].err);
 }
 
@@ -648,16 +628,7 @@ static void range_is_mapped(struct kunit *test)
 
 static void range_is_not_memory(struct kunit *test)
 {
-	static const struct fake_piece piece[] = {
-		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
-		{ FAKE_LONE_BAR, 0, 16 }, { FAKE_STRAY_BAR, 0, 16 },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], 0);
-	for (i = 1; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+	fake_run_no_memory(test);
 }
 
 static void range_fails_at_each_call(struct kunit *test)

@@ -154,14 +154,8 @@ static void entry_is_a_segment(struct kunit *test)
 		{ FAKE_PAGES, 0, SZ_8K }, { FAKE_PAGES, SZ_8K, SZ_8K },
 		{ FAKE_BARE, 0, SZ_8K }, { FAKE_BARE, SZ_8K, SZ_8K },
 	};
-	struct fake_job *job = fake_new_job(test, piece, ARRAY_SIZE(piece),
-					    DMA_TO_DEVICE);
 
-	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
-	KUNIT_EXPECT_EQ(test, job->sgt.nents, ARRAY_SIZE(piece));
-	fake_expect_mapped(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_run_merged(test, piece, ARRAY_SIZE(piece), ARRAY_SIZE(piece));
 }
 
 static void rotors_wrap(struct kunit *test)
@@ -212,7 +206,7 @@ static void all_of_the_table_is_used(struct kunit *test)
 static void table_is_full_at_each_entry(struct kunit *test)
 {
 	const struct fake_list *list = test->param_value;
-	unsigned int n = fake_npieces(list);
+	unsigned int n = fake_npieces(list->piece);
 	struct fake_job *job = fake_new_job(test, list->piece, n,
 					    DMA_FROM_DEVICE);
 	unsigned long npages = fake_npages_of(job), room;
@@ -251,16 +245,7 @@ static void range_is_mapped(struct kunit *test)
 
 static void range_is_not_memory(struct kunit *test)
 {
-	static const struct fake_piece piece[] = {
-		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
-		{ FAKE_LONE_BAR, 0, 16 }, { FAKE_STRAY_BAR, 0, 16 },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], 0);
-	for (i = 1; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+	fake_run_no_memory(test);
 }
 
 static void range_is_too_large(struct kunit *test)

@@ -300,22 +300,13 @@ KUNIT_ARRAY_PARAM_DESC(limits, limits, name);
 static void segments_keep_the_limits(struct kunit *test)
 {
 	const struct limits *l = test->param_value;
-	struct fake_job *job;
-	unsigned int n = 0;
+	unsigned int n = fake_npieces(l->piece);
 
-	while (n < FAKE_PIECES && l->piece[n].len)
-		n++;
 	fake.mask = DMA_BIT_MASK(32);
 	dma_set_max_seg_size(fake.dev, l->max_size);
 	dma_set_seg_boundary(fake.dev, l->boundary);
 	next_bit = l->next;
-	job = fake_new_job(test, l->piece, n, DMA_TO_DEVICE);
-	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
-	KUNIT_EXPECT_EQ(test, job->sgt.nents, iommu_merge ? l->nsegs : n);
-	fake_expect_mapped(test, job);
-	fake_expect_limits(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_run_merged(test, l->piece, n, iommu_merge ? l->nsegs : n);
 }
 
 static void bus_address_is_not_merged(struct kunit *test)
@@ -326,14 +317,8 @@ static void bus_address_is_not_merged(struct kunit *test)
 		{ FAKE_BARE, 0x2000, 0x2000 }, { FAKE_BAR, 0x6000, 0x2000 },
 		{ FAKE_BAR, 0x8000, 0x2000 }, { FAKE_ALIAS, 0x6000, 0x2000 },
 	};
-	struct fake_job *job = fake_new_job(test, piece, ARRAY_SIZE(piece),
-					    DMA_TO_DEVICE);
 
-	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
-	KUNIT_EXPECT_EQ(test, job->sgt.nents, iommu_merge ? 6 : 8);
-	fake_expect_mapped(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_run_merged(test, piece, ARRAY_SIZE(piece), iommu_merge ? 6 : 8);
 }
 
 /* --- what is full -------------------------------------------------------- */
@@ -357,7 +342,7 @@ static void table_is_full_at_each_page(struct kunit *test)
 {
 	const struct fake_list *list = test->param_value;
 	struct fake_job *job = fake_new_job(test, list->piece,
-					    fake_npieces(list),
+					    fake_npieces(list->piece),
 					    DMA_FROM_DEVICE);
 	unsigned long room;
 	int ret;
@@ -370,11 +355,10 @@ static void table_is_full_at_each_page(struct kunit *test)
 		ret = fake_map(job);
 		if (room < incapable_pages(job))
 			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
-		if (!ret) {
-			fake_expect_mapped(test, job);
-			fake_unmap(job);
-		}
-		fake_expect_nothing_left(test, job);
+		if (ret)
+			fake_expect_nothing_left(test, job);
+		else
+			fake_look_and_unmap(test, job);
 	}
 	gart.overflow = false;
 	leave_free(100, room);
@@ -446,16 +430,7 @@ static void range_is_mapped(struct kunit *test)
 
 static void range_is_not_memory(struct kunit *test)
 {
-	static const struct fake_piece piece[] = {
-		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
-		{ FAKE_LONE_BAR, 0, 16 }, { FAKE_STRAY_BAR, 0, 16 },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], 0);
-	for (i = 1; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+	fake_run_no_memory(test);
 }
 
 static void range_finds_the_table_full(struct kunit *test)

@@ -67,7 +67,7 @@ static void list_of_pages_is_mapped_and_others_are_refused(struct kunit *test)
 {
 	const struct fake_list *list = test->param_value;
 
-	run(test, list->piece, fake_npieces(list),
+	run(test, list->piece, fake_npieces(list->piece),
 	    fake_has_pageless(list) ? -EIO : 0);
 }
 
@@ -75,7 +75,7 @@ static void list_is_refused(struct kunit *test)
 {
 	const struct fake_list *list = test->param_value;
 
-	run(test, list->piece, fake_npieces(list), -EIO);
+	run(test, list->piece, fake_npieces(list->piece), -EIO);
 }
 
 static void device_memory_is_refused(struct kunit *test)

@@ -466,17 +466,8 @@ static void range_is_mapped(struct kunit *test)
 
 static void range_is_not_memory(struct kunit *test)
 {
-	static const struct fake_piece piece[] = {
-		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
-		{ FAKE_LONE_BAR, 0, 16 }, { FAKE_STRAY_BAR, 0, 16 },
-	};
-	unsigned int i;
-
 	create_region(test);
-	for (i = 0; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], 0);
-	for (i = 1; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+	fake_run_no_memory(test);
 }
 
 static void coherent_memory_is_mapped(struct kunit *test)
@@ -539,15 +530,7 @@ static void pageless_list_is_refused(struct kunit *test)
 
 static void pageless_range_is_refused(struct kunit *test)
 {
-	static const struct fake_piece piece[] = {
-		{ FAKE_ALIAS, 0, 16 }, { FAKE_BARE, 0x123, 0x1000 },
-		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], 0);
-	fake_expect_no_range(test, &piece[3], DMA_ATTR_MMIO);
+	fake_run_no_pageless(test);
 	KUNIT_EXPECT_EQ(test, hv.calls, 0);
 }
 

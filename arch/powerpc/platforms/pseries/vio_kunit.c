@@ -408,26 +408,16 @@ static const size_t holds[] = {
 	0, VIO_CMO_MIN_ENT - 0x1800, VIO_CMO_MIN_ENT + 0x8000,
 };
 
-static unsigned int npieces(const struct charge *c)
-{
-	unsigned int n = 0;
-
-	while (n < FAKE_PIECES && c->piece[n].len)
-		n++;
-	return n;
-}
-
 static void run_charged(struct kunit *test, const struct charge *c)
 {
-	struct fake_job *job = fake_new_job(test, c->piece, npieces(c),
+	struct fake_job *job = fake_new_job(test, c->piece,
+					    fake_npieces(c->piece),
 					    DMA_FROM_DEVICE);
 
 	KUNIT_ASSERT_EQ(test, fake_map(job), 0);
 	KUNIT_EXPECT_EQ(test, job->sgt.nents, c->nsegs);
 	expect_charged(test, c->segments);
-	fake_expect_mapped(test, job);
-	fake_unmap(job);
-	fake_expect_nothing_left(test, job);
+	fake_look_and_unmap(test, job);
 	KUNIT_EXPECT_EQ(test, vio_cmo.high, vio.held + c->entries);
 }
 
@@ -449,11 +439,11 @@ static void entitlement_is_exhausted(struct kunit *test)
 	const struct charge *c = test->param_value;
 
 	hold(VIO_CMO_MIN_ENT + EXCESS - c->entries);
-	fake_run_pieces(test, c->piece, npieces(c), 0);
+	fake_run_pieces(test, c->piece, fake_npieces(c->piece), 0);
 	expect_failures(test, 0);
 	vio.sets = 0;
 	hold(VIO_CMO_MIN_ENT + EXCESS - c->entries + 1);
-	fake_run_pieces(test, c->piece, npieces(c), -ENOMEM);
+	fake_run_pieces(test, c->piece, fake_npieces(c->piece), -ENOMEM);
 	expect_failures(test, 3);
 	KUNIT_EXPECT_EQ(test, vio.sets, 0);
 }
@@ -466,7 +456,7 @@ static void excess_is_not_used_without_spare(struct kunit *test)
 	vio.spare = VIO_CMO_MIN_ENT - 1;
 	vio_cmo.spare = vio.spare;
 	hold(VIO_CMO_MIN_ENT - c->entries + 1);
-	fake_run_pieces(test, c->piece, npieces(c), -ENOMEM);
+	fake_run_pieces(test, c->piece, fake_npieces(c->piece), -ENOMEM);
 	expect_failures(test, 3);
 	KUNIT_EXPECT_EQ(test, vio.sets, 0);
 }
@@ -610,16 +600,7 @@ static void page_is_mapped(struct kunit *test)
 
 static void range_is_not_memory(struct kunit *test)
 {
-	static const struct fake_piece piece[] = {
-		{ FAKE_STRAY, 0, 16 }, { FAKE_BAR, 0, 16 },
-		{ FAKE_LONE_BAR, 0, 16 }, { FAKE_STRAY_BAR, 0, 16 },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], 0);
-	for (i = 1; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+	fake_run_no_memory(test);
 	KUNIT_EXPECT_EQ(test, vio.sets, 0);
 }
 
