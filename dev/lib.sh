@@ -67,6 +67,9 @@ stage() {
 # table FILE: its rows, without comments and the blanks around '|'
 table() { sed 's/#.*//; /|/!d; s/[[:space:]]*|[[:space:]]*/|/g; s/[[:space:]]*$//' "$1"; }
 
+# row FILE NAME: the row that begins with NAME
+row() { table "$1" | grep "^${2:-none}|" || die "$1 has no ${2:-name}; it has:" "$(table "$1" | cut -d'|' -f1)"; }
+
 # progress LOG PID [NAME]: while PID lives, how many lines the log has and the
 # last one: every second on a terminal, else every half minute
 progress() {

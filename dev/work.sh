@@ -35,6 +35,9 @@ check_out() { git -C $work checkout -q -f --detach "$1"; }
 
 make_work() { make -C $work O="$work_o" ARCH=x86_64 CC="$CC" -j "$JOBS" "$@"; }
 
+# numberless: of what compilers say on standard input, 'file: what', once each
+numberless() { sed -n 's/^\([^: ]*\):[0-9]*:\([0-9]*:\)\{0,1\} *\(.*\(warning\|error\).*\)/\1: \3/p' | sort -u; }
+
 # configure_work OPTION...: $fragments, or everything that the jobs and the KUnit boots turn on,
 # as far as the commit has it; without KASAN, which only makes objects slow to build
 configure_work() {
