@@ -9,6 +9,11 @@
  *
  *	mem=512M blk_pageless_disk_kunit.disks=nvme0n1,dm-0
  *		blk_pageless_disk_kunit.phys=0x20000000
+ *
+ * And with a BAR that is memory, of the disk's own PCI function, such as the
+ * persistent memory region of NVMe:
+ *
+ *		blk_pageless_disk_kunit.own_bar=4
  */
 #include <kunit/test.h>
 #include <linux/async.h>
@@ -16,14 +21,18 @@
 #include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-region.h>
+#include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu-dma.h>
 #include <linux/moduleparam.h>
+#include <linux/nvme.h>
 #include <linux/pageless.h>
+#include <linux/pci.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
+#include <linux/vmalloc.h>
 #ifdef CONFIG_S390
 #include <asm/maccess.h>
 #endif
@@ -41,6 +50,10 @@ MODULE_PARM_DESC(disks, "names of the disks to overwrite");
 static unsigned long long phys;
 module_param(phys, ullong, 0400);
 MODULE_PARM_DESC(phys, "physical address of 8 MiB of unused RAM");
+
+static int own_bar = -1;
+module_param(own_bar, int, 0400);
+MODULE_PARM_DESC(own_bar, "number of a BAR of the disks' device that is memory");
 
 static uint seed;
 module_param(seed, uint, 0400);
@@ -69,6 +82,26 @@ static void *map_ram(void)
 
 static void unmap_ram(void)
 {
+}
+#elif defined(CONFIG_PARISC)
+/* ioremap() is uncached there, and which line is snooped would not matter. */
+static void *map_ram(void)
+{
+	unsigned int npages = 2 * RAM_BYTES >> PAGE_SHIFT;
+	unsigned long *pfns = kvmalloc_array(npages, sizeof(*pfns), GFP_KERNEL);
+	void *addr = NULL;
+
+	for (unsigned int i = 0; pfns && i < npages; i++)
+		pfns[i] = PHYS_PFN(phys) + i;
+	if (pfns)
+		addr = vmap_pfn(pfns, npages, PAGE_KERNEL);
+	kvfree(pfns);
+	return addr;
+}
+
+static void unmap_ram(void)
+{
+	vunmap(cpu);
 }
 #elif defined(ioremap_cache) || defined(arch_memremap_wb)
 static void *map_ram(void)
@@ -110,6 +143,7 @@ static int peek(void *to, phys_addr_t from, unsigned int len)
 #elif defined(CONFIG_S390)
 	return memcpy_real(to, from, len) == len ? 0 : -EFAULT;
 #else
+	invalidate_kernel_vmap_range(cpu + (from - phys), len);
 	memcpy(to, cpu + (from - phys), len);
 #endif
 	return 0;
@@ -496,6 +530,124 @@ static void data_survives_without_alias(struct kunit *test)
 	}
 }
 
+static void unregister(void *region)
+{
+	dma_region_unregister(region);
+}
+
+static bool is_nvme(struct pci_dev *pdev)
+{
+	return pdev->class == PCI_CLASS_STORAGE_EXPRESS;
+}
+
+/* It decodes nothing until it is asked to. Its driver has no use for it. */
+static void enable_nvme_pmr(struct kunit *test, struct pci_dev *pdev)
+{
+	void __iomem *regs = ioremap(pci_resource_start(pdev, 0), SZ_4K);
+
+	KUNIT_ASSERT_TRUE(test, regs);
+	writel(1, regs + NVME_REG_PMRCTL);
+	readl(regs + NVME_REG_PMRCTL);
+	iounmap(regs);
+}
+
+/* The BAR's first bytes, while the case lasts. */
+static struct dma_region *register_own_bar(struct kunit *test)
+{
+	struct device *dev = dma_dev(test);
+	struct dma_region *region;
+	struct pci_dev *pdev;
+
+	if (own_bar < 0)
+		kunit_skip(test, "needs own_bar=");
+	if (!dev || !dev_is_pci(dev))
+		kunit_skip(test, "the disk has no PCI device");
+	pdev = to_pci_dev(dev);
+	KUNIT_ASSERT_GE(test, pci_resource_len(pdev, own_bar), BAR_BYTES);
+	if (is_nvme(pdev))
+		enable_nvme_pmr(test, pdev);
+	region = new_buf(test, sizeof(*region));
+	*region = (struct dma_region) {
+		.pfn	= PHYS_PFN(pci_resource_start(pdev, own_bar)),
+		.npages	= BAR_BYTES >> PAGE_SHIFT,
+		.attr	= DMA_REGION_MMIO,
+		.pdev	= pdev,
+		.name	= "own BAR",
+	};
+	KUNIT_ASSERT_EQ(test, 0, dma_region_register(region));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unregister,
+							   region));
+	return region;
+}
+
+static int submit_bar(struct kunit *test, struct dma_region *region,
+		      const struct list *list, blk_opf_t op)
+{
+	struct bio *bio = bio_alloc(test->priv, 1, op, GFP_KERNEL);
+	int ret;
+
+	bio->bi_iter.bi_sector = list->sector;
+	KUNIT_EXPECT_EQ(test, list->bytes,
+			bio_add_phys(bio, dma_region_phys(region), list->bytes,
+				     PAGELESS_MMIO));
+	ret = submit_bio_wait(bio);
+	bio_put(bio);
+	return ret;
+}
+
+static void bar_round(struct kunit *test, struct rnd_state *rnd,
+		      struct dma_region *region, void __iomem *io,
+		      void *data, void *seen)
+{
+	struct list list = {
+		.bytes	= SECTOR_SIZE * (1 + prandom_u32_state(rnd) %
+					     (BAR_BYTES / SECTOR_SIZE)),
+		.sector	= random_sector(test, rnd),
+	};
+
+	fill(rnd, data, BAR_BYTES);
+	memcpy_toio(io, data, BAR_BYTES);
+	KUNIT_ASSERT_EQ(test, 0, submit_bar(test, region, &list, REQ_OP_WRITE));
+	memset(seen, 0, BAR_BYTES);
+	KUNIT_ASSERT_EQ(test, 0, submit_pages(test, &list, seen, REQ_OP_READ));
+	expect_same(test, &list, seen, data, list.bytes);
+
+	memset_io(io, 0, BAR_BYTES);
+	memset(data + list.bytes, 0, BAR_BYTES - list.bytes);
+	KUNIT_ASSERT_EQ(test, 0, submit_bar(test, region, &list, REQ_OP_READ));
+	memcpy_fromio(seen, io, BAR_BYTES);
+	expect_same(test, &list, seen, data, BAR_BYTES);
+}
+
+static void unmap_bar(void *io)
+{
+	iounmap((__force void __iomem *)io);
+}
+
+/* It has a bus address, which takes a mark in the entry of a list. */
+static void data_survives_in_own_bar(struct kunit *test)
+{
+	struct dma_region *region = register_own_bar(test);
+	void *data = new_buf(test, BAR_BYTES), *seen = new_buf(test, BAR_BYTES);
+	struct list list = { .bytes = BAR_BYTES };
+	struct rnd_state rnd;
+	void __iomem *io;
+
+	start_random(test, &rnd);
+	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_FLAGS)) {
+		KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+				submit_bar(test, region, &list, REQ_OP_WRITE));
+		return;
+	}
+	io = ioremap(dma_region_phys(region), BAR_BYTES);
+	KUNIT_ASSERT_TRUE(test, io);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unmap_bar,
+							   (__force void *)io));
+	for (int round = 0; round < 20 && test->status != KUNIT_FAILURE;
+	     round++)
+		bar_round(test, &rnd, region, io, data, seen);
+}
+
 /* One segment short enough for the driver's shortcut, and more. */
 static const unsigned int error_lens[] = { 4096, BAR_BYTES };
 
@@ -536,6 +688,7 @@ static void memory_that_is_gone_is_an_error(struct kunit *test)
 static struct kunit_case blk_pageless_disk_cases[] = {
 	KUNIT_CASE_PARAM(data_survives, disk_gen_params),
 	KUNIT_CASE_PARAM(data_survives_without_alias, disk_gen_params),
+	KUNIT_CASE_PARAM(data_survives_in_own_bar, disk_gen_params),
 	KUNIT_CASE_PARAM(memory_without_route_is_an_error, disk_gen_params),
 	KUNIT_CASE_PARAM(memory_that_is_gone_is_an_error, disk_gen_params),
 	{}
