@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The verbs. Each prints the commands that it runs; see README.md.
 
-.PHONY: help run check matrix tree refresh series bisect-check kunit clean
+.PHONY: help run check race matrix tree refresh series bisect-check kunit clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15
@@ -16,6 +16,13 @@ run: ## the main job: page-less NVDIMM to NVMe, in QEMU (SEED=)
 check: ## all tests; STAGE=name for one (dev/stages)
 	dev/setup tree kernel guest check
 	dev/check $(STAGE)
+
+race: ## take away disks and BARs with I/O in flight, a thousand times (hours)
+	dev/setup tree kernel guest
+	dev/series tree
+	dev/kunit/kernel
+	dev/initramfs
+	dev/boot --debug race
 
 matrix: ## the machines of other architectures (ARCH=alpha,hppa SHARD=1/4; dev/matrix/machines)
 	dev/setup tree kernel

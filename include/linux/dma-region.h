@@ -41,6 +41,7 @@ enum dma_region_attr {
  * @pdev: for %DMA_REGION_MMIO, the PCI device whose BAR holds the range, or
  *	NULL: then no device is given a route to it
  * @name: for people, in debugfs and in the log
+ * @lent: made by dma_region_lend(): the range stays its owner's
  *
  * One record a range is what replaces an array of struct pages. The owner of
  * the memory fills in the public members before dma_region_register() and
@@ -54,6 +55,7 @@ struct dma_region {
 	void			*kaddr;
 	struct pci_dev		*pdev;
 	const char		*name;
+	bool			lent;
 
 	/* private: */
 	s64			bus_offset;	/* bus minus physical address */
@@ -85,6 +87,9 @@ struct dma_region_user {
 int dma_region_register(struct dma_region *region);
 void dma_region_unregister(struct dma_region *region);
 
+int dma_region_lend(struct pci_dev *pdev, int bar);
+void dma_region_recall(phys_addr_t phys, u64 size);
+
 struct dma_region *dma_region_get(phys_addr_t phys, size_t size);
 void dma_region_put(struct dma_region *region);
 int dma_region_attach(struct dma_region *region, struct dma_region_user *user);
@@ -94,6 +99,8 @@ struct dma_region *dma_region_find(phys_addr_t phys, size_t size);
 void *dma_region_kaddr(phys_addr_t phys, size_t size);
 void *dma_region_sync_kaddr(phys_addr_t phys, size_t size);
 bool dma_region_overlaps(unsigned long pfn, unsigned long npages);
+int dma_region_check_attr(const struct dma_region *region,
+			  enum dma_region_attr attr, const char *who);
 
 DECLARE_STATIC_KEY_FALSE(dma_regions_exist_key);
 
@@ -109,6 +116,15 @@ static inline int dma_region_register(struct dma_region *region)
 }
 
 static inline void dma_region_unregister(struct dma_region *region)
+{
+}
+
+static inline int dma_region_lend(struct pci_dev *pdev, int bar)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dma_region_recall(phys_addr_t phys, u64 size)
 {
 }
 
@@ -149,6 +165,13 @@ static inline void *dma_region_sync_kaddr(phys_addr_t phys, size_t size)
 static inline bool dma_region_overlaps(unsigned long pfn, unsigned long npages)
 {
 	return false;
+}
+
+static inline int dma_region_check_attr(const struct dma_region *region,
+					enum dma_region_attr attr,
+					const char *who)
+{
+	return -EOPNOTSUPP;
 }
 
 static __always_inline bool dma_regions_exist(void)

@@ -28,8 +28,10 @@
 #include <linux/pageless.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/swiotlb.h>
 #include "debug.h"
 
@@ -41,6 +43,13 @@ static DEFINE_MUTEX(regions_mutex);
 
 /* Protects the list of users of every region; never held long. */
 static DEFINE_SPINLOCK(users_lock);
+
+static const char *const region_attr_names[] = {
+	[DMA_REGION_WB]		= "write-back",
+	[DMA_REGION_WC]		= "write-combining",
+	[DMA_REGION_UC]		= "uncached",
+	[DMA_REGION_MMIO]	= "mmio",
+};
 
 /* Spares the cache maintenance of pages a look for memory without. */
 DEFINE_STATIC_KEY_FALSE(dma_regions_exist_key);
@@ -165,11 +174,12 @@ static int region_insert(struct dma_region *region)
 	unsigned long last = region->pfn + region->npages - 1;
 	int ret;
 
-	if (range_has_page(region->pfn, last + 1))
+	/* A BAR is no RAM, and may be P2PDMA memory as well. */
+	if (!region->lent && range_has_page(region->pfn, last + 1))
 		return -EINVAL;
 	if (dma_region_overlaps(region->pfn, region->npages))
 		return -EEXIST;
-	ret = region_claim(region);
+	ret = region->lent ? 0 : region_claim(region);
 	if (ret)
 		return ret;
 	ret = mtree_insert_range(&regions, region->pfn, last, region,
@@ -191,8 +201,10 @@ static int region_insert(struct dma_region *region)
  * it is busy, the region does. On x86 it also claims the range's memory type,
  * except for device memory, which user space may go on mapping as it likes.
  *
- * Context: Process context, may sleep. Not under a lock that memory or CPU
- * hotplug takes.
+ * A range that is only lent, see dma_region_lend(), is recalled first.
+ *
+ * Context: Process context, may sleep, and waits for whoever holds a lent
+ * range. Not under a lock that memory or CPU hotplug takes.
  * Return: 0, or an error that leaves nothing behind: %-EINVAL if the range is
  * empty, wraps, has a PFN with a struct page or one too large for a list's
  * entry, is not within a BAR of its PCI device, or if the kernel alias is not
@@ -206,6 +218,9 @@ int dma_region_register(struct dma_region *region)
 
 	if (ret)
 		return ret;
+	if (!region->lent)
+		dma_region_recall(dma_region_phys(region),
+				  dma_region_size(region));
 	ret = percpu_ref_init(&region->ref, region_released, 0, GFP_KERNEL);
 	if (ret)
 		return ret;
@@ -274,8 +289,11 @@ void dma_region_unregister(struct dma_region *region)
 	while (!wait_for_completion_timeout(&region->released, 30 * HZ))
 		pr_warn("%s: still waiting for the last user\n", region->name);
 
-	debug_dma_check_unmapped(dma_region_phys(region),
-				 dma_region_size(region), region->name);
+	/* Of what was lent others may have mappings of their own. */
+	if (!region->lent)
+		debug_dma_check_unmapped(dma_region_phys(region),
+					 dma_region_size(region),
+					 region->name);
 	mutex_lock(&regions_mutex);
 	mtree_erase(&regions, region->pfn);
 	region_unclaim(region);
@@ -285,6 +303,178 @@ void dma_region_unregister(struct dma_region *region)
 	percpu_ref_exit(&region->ref);
 }
 EXPORT_SYMBOL_GPL(dma_region_unregister);
+
+/* A BAR that dma_region_lend() has registered; freed by its last recall. */
+struct lent_region {
+	struct dma_region	region;
+	struct list_head	node;
+	refcount_t		recalls;	/* and 1 for the list */
+	bool			recalled;
+	struct completion	gone;
+};
+
+/* To find that a BAR may be lent and to lend it is one step for a recall. */
+static DEFINE_MUTEX(lent_mutex);
+static LIST_HEAD(lent_regions);
+
+static struct lent_region *lent_find(u64 phys, u64 size)
+{
+	struct lent_region *lent;
+
+	list_for_each_entry(lent, &lent_regions, node) {
+		u64 start = dma_region_phys(&lent->region);
+
+		if (phys < start + dma_region_size(&lent->region) &&
+		    start < phys + size)
+			return lent;
+	}
+	return NULL;
+}
+
+static void lent_put(struct lent_region *lent)
+{
+	if (refcount_dec_and_test(&lent->recalls))
+		kfree(lent);
+}
+
+static void lent_recall(struct lent_region *lent)
+{
+	dma_region_unregister(&lent->region);
+	mutex_lock(&lent_mutex);
+	list_del(&lent->node);
+	mutex_unlock(&lent_mutex);
+	complete_all(&lent->gone);
+	lent_put(lent);
+}
+
+/**
+ * dma_region_recall - take back what was lent of a physical range
+ * @phys: physical address of the first byte
+ * @size: number of bytes
+ *
+ * Unregisters each region that dma_region_lend() has made and that overlaps the
+ * range, see dma_region_unregister(), or waits for whoever does. Regions of
+ * other owners are left alone. It can be lent again at once; a BAR that is not
+ * claimed any more, see release_resource(), cannot.
+ *
+ * Context: Process context, sleeps. As dma_region_unregister().
+ */
+void dma_region_recall(phys_addr_t phys, u64 size)
+{
+	struct lent_region *lent;
+	bool first;
+
+	/* The key is turned before dma_region_lend() looks at the BAR. */
+	if (!dma_regions_exist() || !size)
+		return;
+	mutex_lock(&lent_mutex);
+	while ((lent = lent_find(phys, size))) {
+		first = !lent->recalled;
+		lent->recalled = true;
+		refcount_inc(&lent->recalls);
+		mutex_unlock(&lent_mutex);
+
+		if (first)
+			lent_recall(lent);
+		else
+			wait_for_completion(&lent->gone);
+		lent_put(lent);
+		mutex_lock(&lent_mutex);
+	}
+	mutex_unlock(&lent_mutex);
+}
+EXPORT_SYMBOL_GPL(dma_region_recall);
+
+#ifdef CONFIG_PCI
+static int lend_bar(struct pci_dev *pdev, struct resource *res)
+{
+	struct lent_region *lent = lent_find(res->start, resource_size(res));
+	int ret;
+
+	if (lent)
+		return lent->recalled ? -ENODEV : 0;
+	lent = kzalloc(sizeof(*lent), GFP_KERNEL);
+	if (!lent)
+		return -ENOMEM;
+	lent->region.pfn = PHYS_PFN(res->start);
+	lent->region.npages = PHYS_PFN(resource_size(res));
+	lent->region.attr = DMA_REGION_MMIO;
+	lent->region.pdev = pdev;
+	lent->region.name = res->name ?: "PCI BAR";
+	lent->region.lent = true;
+	refcount_set(&lent->recalls, 1);
+	init_completion(&lent->gone);
+
+	ret = PAGE_ALIGNED(res->start) ? dma_region_register(&lent->region) :
+					 -EINVAL;
+	if (ret)
+		kfree(lent);
+	else
+		list_add(&lent->node, &lent_regions);
+	return ret;
+}
+
+/**
+ * dma_region_lend - register a PCI BAR for whoever wants DMA to it
+ * @pdev: the PCI device
+ * @bar: which of its BARs
+ *
+ * Nobody has to own a BAR for one device to reach that of another. This makes
+ * a region of it, unless it was made before, that gives way: no resource is
+ * requested, and dma_region_recall() takes it back, which dma_region_register(),
+ * devm_memremap_pages() and the PCI core do when they need the range. A holder
+ * finds it with dma_region_get(), as long as it is there.
+ *
+ * Context: Process context, may sleep. Not under a lock that memory or CPU
+ * hotplug takes, nor the mmap lock.
+ * Return: 0, or an error that leaves nothing behind: %-EINVAL if the BAR is no
+ * memory or is smaller than a page; %-ENODEV if it is not assigned or just
+ * being recalled; %-EEXIST if somebody has registered a part of it; %-ENOMEM.
+ */
+int dma_region_lend(struct pci_dev *pdev, int bar)
+{
+	struct resource *res = pci_resource_n(pdev, bar);
+	int ret = -ENODEV;
+
+	if (!(res->flags & IORESOURCE_MEM))
+		return -EINVAL;
+	static_branch_enable(&dma_regions_exist_key);
+	mutex_lock(&lent_mutex);
+	if (res->parent)
+		ret = lend_bar(pdev, res);
+	mutex_unlock(&lent_mutex);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_region_lend);
+#else
+int dma_region_lend(struct pci_dev *pdev, int bar)
+{
+	return -EOPNOTSUPP;
+}
+#endif /* CONFIG_PCI */
+
+/**
+ * dma_region_check_attr - may a user map memory of a region as it asks?
+ * @region: the region, held
+ * @attr: the attribute that the user wants
+ * @who: the user, for the log
+ *
+ * Every mapper of a physical range must use the same attribute.
+ *
+ * Context: Any.
+ * Return: 0; %-EBUSY if the region has another attribute: the log names both.
+ */
+int dma_region_check_attr(const struct dma_region *region,
+			  enum dma_region_attr attr, const char *who)
+{
+	if (region->attr == attr)
+		return 0;
+	pr_warn_ratelimited("%s: %s asks for %s memory, it is %s\n",
+			    region->name, who, region_attr_names[attr],
+			    region_attr_names[region->attr]);
+	return -EBUSY;
+}
+EXPORT_SYMBOL_GPL(dma_region_check_attr);
 
 /**
  * dma_region_find - look up the region of a range, for who holds it already
@@ -531,6 +721,44 @@ static bool region_bus_reachable(struct device *dev, u64 bus, size_t size)
 	return bus <= mask && (!size || size - 1 <= mask - bus);
 }
 
+static int region_bus_address(struct dma_region *region, struct device *dev,
+			      phys_addr_t phys, size_t size, dma_addr_t *addr)
+{
+	u64 bus = phys + region->bus_offset;
+
+	if (!region_bus_reachable(dev, bus, size))
+		return -EREMOTEIO;
+	*addr = bus;
+	return 0;
+}
+
+/**
+ * dma_region_bus_address - does a device reach memory by its PCI bus address?
+ * @region: the region
+ * @dev: the device
+ * @phys: physical address of the first byte, in the region
+ * @size: number of bytes
+ * @addr: where to store the bus address
+ *
+ * Return: 1 if so: then @addr is all that the device needs; 0 if the memory
+ * has to be mapped; %-EREMOTEIO if there is no route, or the device cannot
+ * address where it ends.
+ */
+int dma_region_bus_address(struct dma_region *region, struct device *dev,
+			   phys_addr_t phys, size_t size, dma_addr_t *addr)
+{
+	if (region->attr != DMA_REGION_MMIO)
+		return 0;
+	switch (region_route(region, dev)) {
+	case PCI_P2PDMA_MAP_THRU_HOST_BRIDGE:
+		return 0;
+	case PCI_P2PDMA_MAP_BUS_ADDR:
+		return region_bus_address(region, dev, phys, size, addr) ?: 1;
+	default:
+		return -EREMOTEIO;
+	}
+}
+
 /**
  * dma_region_can_map - can memory of a region be mapped for a device?
  * @region: the region
@@ -608,7 +836,6 @@ int dma_region_map_segment(struct dma_region_map_state *state,
 			   struct device *dev, struct scatterlist *sg)
 {
 	bool is_mmio;
-	u64 bus;
 	int ret;
 
 	if (!state->region ||
@@ -628,10 +855,10 @@ int dma_region_map_segment(struct dma_region_map_state *state,
 		/* Unmapping could not tell a bus address from another. */
 		if (!IS_ENABLED(CONFIG_NEED_SG_DMA_FLAGS))
 			return -EREMOTEIO;
-		bus = sg_phys(sg) + state->region->bus_offset;
-		if (!region_bus_reachable(dev, bus, sg->length))
-			return -EREMOTEIO;
-		sg->dma_address = bus;
+		ret = region_bus_address(state->region, dev, sg_phys(sg),
+					 sg->length, &sg->dma_address);
+		if (ret)
+			return ret;
 		sg_dma_len(sg) = sg->length;
 		sg_dma_mark_bus_address(sg);
 		return 1;
@@ -641,13 +868,6 @@ int dma_region_map_segment(struct dma_region_map_state *state,
 }
 
 #ifdef CONFIG_DEBUG_FS
-static const char *const region_attr_names[] = {
-	[DMA_REGION_WB]		= "write-back",
-	[DMA_REGION_WC]		= "write-combining",
-	[DMA_REGION_UC]		= "uncached",
-	[DMA_REGION_MMIO]	= "mmio",
-};
-
 static void region_show_users(struct seq_file *m, struct dma_region *region)
 {
 	struct dma_region_user *user;
