@@ -83,6 +83,13 @@ static void find_devices(void)
 	machine.domain = find_domain(machine.dev);
 }
 
+static struct vfsmount *mount_fs(const char *name)
+{
+	struct file_system_type *type = get_fs_type(name);
+
+	return type ? kern_mount(type) : ERR_PTR(-ENODEV);
+}
+
 /* Never an error: each case says why it is skipped, and is counted. */
 static int machine_init(struct kunit_suite *suite)
 {
@@ -91,7 +98,7 @@ static int machine_init(struct kunit_suite *suite)
 	memset(&machine, 0, sizeof(machine));
 	machine.driver = !pci_register_driver(&edu_driver);
 	find_devices();
-	machine.sysfs = kern_mount(get_fs_type("sysfs"));
+	machine.sysfs = mount_fs("sysfs");
 	return 0;
 }
 
@@ -207,7 +214,8 @@ static void bar_above_the_mask_is_refused(struct kunit *test)
 {
 	struct dma_sg_table *table;
 
-	KUNIT_ASSERT_EQ(test, dma_set_mask(machine.dev, DMA_BIT_MASK(24)), 0);
+	if (dma_set_mask(machine.dev, DMA_BIT_MASK(24)))
+		kunit_skip(test, "no device may address so little here");
 	table = sgl_dma_map_pci_bar(machine.pdev, machine.dev,
 				    bar(machine.pdev), 0x1000);
 	KUNIT_EXPECT_PTR_EQ(test, table, ERR_PTR(-EREMOTEIO));
@@ -883,7 +891,7 @@ static void let_sleepers_fail(struct kunit *test, char yes)
 {
 	unsigned long addr = map_user(test, NULL, 0, PAGE_SIZE, RW,
 				      MAP_PRIVATE);
-	struct vfsmount *debugfs = kern_mount(get_fs_type("debugfs"));
+	struct vfsmount *debugfs = mount_fs("debugfs");
 	char ignore = yes == 'Y' ? 'N' : 'Y';
 	struct file *file;
 	loff_t pos = 0;
