@@ -55,6 +55,10 @@ static int own_bar = -1;
 module_param(own_bar, int, 0400);
 MODULE_PARM_DESC(own_bar, "number of a BAR of the disks' device that is memory");
 
+static int rounds = 50;
+module_param(rounds, int, 0400);
+MODULE_PARM_DESC(rounds, "number of random lists, each way");
+
 static uint seed;
 module_param(seed, uint, 0400);
 MODULE_PARM_DESC(seed, "of the random lists; 0 takes one and prints it");
@@ -474,7 +478,7 @@ static void data_survives(struct kunit *test)
 	if (!ram.kaddr)
 		kunit_skip(test, "no pointer leads to this RAM here");
 	start_random(test, &rnd);
-	for (int round = 0; round < 50; round++) {
+	for (int round = 0; round < rounds; round++) {
 		random_list(test, &rnd, list, buf, &ram);
 		write_round(test, &rnd, list, buf, data, expect);
 		random_list(test, &rnd, list, buf, &ram);
@@ -510,7 +514,7 @@ static void data_survives_without_alias(struct kunit *test)
 	if (strstr(saved_command_line, "swiotlb=force"))
 		kunit_skip(test, "everything is bounced");
 	start_random(test, &rnd);
-	for (int round = 0; round < 50; round++) {
+	for (int round = 0; round < rounds; round++) {
 		random_list(test, &rnd, list, buf, &bare);
 		fill(&rnd, data, list->bytes);
 		KUNIT_ASSERT_EQ(test, 0, submit_pages(test, list, data,

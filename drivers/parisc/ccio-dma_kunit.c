@@ -22,14 +22,13 @@
 #define PREFETCH	0x10
 
 static struct {
-	struct ioc		ioc;
 	struct ioa_registers	regs;
 	unsigned long		bad_commands;
 } ccio;
 
 static u32 pdir_word(unsigned int index, unsigned int word)
 {
-	return ((u32 *)&ccio.ioc.pdir_base[index])[word];
+	return ((u32 *)&fake_ioc.pdir_base[index])[word];
 }
 
 static bool is_valid(unsigned int index)
@@ -60,11 +59,6 @@ static u32 wanted_hints(enum dma_data_direction dir, bool safe)
 	default:
 		return hints | SAFE;
 	}
-}
-
-static bool is_taken(unsigned int index)
-{
-	return ccio.ioc.res_map[index / 8] & (0x80 >> index % 8);
 }
 
 static void expect_page(struct kunit *test, dma_addr_t dma, phys_addr_t phys,
@@ -111,56 +105,27 @@ static const struct fake_table table = {
 	.expect_pages = expect_pages,
 };
 
-static void leave_free(unsigned int n)
+static void reset_search(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < PDIR_ENTRIES / 8; i++)
-		ccio.ioc.res_map[i] = i < n / 8 ? 0 : 0xff;
-	lci.busy = PDIR_ENTRIES - n;
+	fake_ioc.res_hint = 16;
 }
 
 static const struct fake_chip chip = {
-	.leave_free = leave_free,
+	.ops = &ccio_ops,
+	.table = &table,
+	.reset_search = reset_search,
 	.max_phys = BIT_ULL(52),
 };
-
-static void machine_exit(struct kunit_suite *suite)
-{
-	kfree(ccio.ioc.pdir_base);
-	kfree(ccio.ioc.res_map);
-	memset(&ccio, 0, sizeof(ccio));
-	fake_exit();
-}
-
-static int machine_init(struct kunit_suite *suite)
-{
-	int ret = play_device(&ccio_ops, &table, &ccio.ioc);
-
-	if (ret)
-		return ret;
-	ccio.ioc.pdir_base = kcalloc(PDIR_ENTRIES, sizeof(u64), GFP_KERNEL);
-	ccio.ioc.res_map = kzalloc(PDIR_ENTRIES / 8, GFP_KERNEL);
-	if (ccio.ioc.pdir_base && ccio.ioc.res_map)
-		return 0;
-	machine_exit(suite);
-	return -ENOMEM;
-}
 
 /* Chains of 4 pages, so that most ranges have several. */
 static int machine_reset(struct kunit *test)
 {
 	play_machine(test);
 	ccio.bad_commands = 0;
-	ccio.ioc.ioc_regs = (struct ioa_registers __iomem __force *)&ccio.regs;
-	ccio.ioc.res_size = PDIR_ENTRIES / 8;
-	ccio.ioc.pdir_size = PDIR_ENTRIES * sizeof(u64);
-	ccio.ioc.res_hint = 16;
-	ccio.ioc.chainid_shift = 14;
-	spin_lock_init(&ccio.ioc.res_lock);
+	fake_ioc.ioc_regs = (struct ioa_registers __iomem __force *)&ccio.regs;
+	fake_ioc.chainid_shift = 14;
 	memset(&ccio.regs, 0, sizeof(ccio.regs));
-	memset(ccio.ioc.pdir_base, 0, ccio.ioc.pdir_size);
-	memset(ccio.ioc.res_map, 0, ccio.ioc.res_size);
+	reset_search();
 	kunit_activate_static_stub(test, ccio_command, play_command);
 	return 0;
 }
@@ -251,7 +216,7 @@ static void chains_are_purged(struct kunit *test)
 	u32 shift;
 
 	for (shift = 12; shift <= 22; shift++) {
-		ccio.ioc.chainid_shift = shift;
+		fake_ioc.chainid_shift = shift;
 		run_list(test, test->param_value);
 	}
 }

@@ -27,14 +27,21 @@ static struct {
 	unsigned long		in_tlb[BITS_TO_LONGS(PDIR_ENTRIES)];
 } lci;
 
+/* The driver's own structure: that of ccio or of sba. */
+static struct ioc fake_ioc;
+
 /**
  * struct fake_chip - what the common cases need of ccio or sba
- * @leave_free: have only the first @n entries of the PDIR free
+ * @ops: its operations
+ * @table: looks at its PDIR
+ * @reset_search: look for free entries from the first one on
  * @max_phys: end of what an entry can name
  */
 struct fake_chip {
-	void	(*leave_free)(unsigned int n);
-	u64	max_phys;
+	const struct dma_map_ops	*ops;
+	const struct fake_table		*table;
+	void				(*reset_search)(void);
+	u64				max_phys;
 };
 
 static const struct fake_chip chip;
@@ -159,8 +166,29 @@ static void note_purge(bool (*is_valid)(unsigned int), unsigned long first,
 
 /* --- the machine --------------------------------------------------------- */
 
+static bool is_taken(unsigned int index)
+{
+	return fake_ioc.res_map[index / 8] & (0x80 >> index % 8);
+}
+
+/* Only the first entries of the PDIR. */
+static void leave_free(unsigned int n)
+{
+	unsigned int i;
+
+	chip.reset_search();
+	for (i = 0; i < PDIR_ENTRIES / 8; i++)
+		fake_ioc.res_map[i] = i < n / 8 ? 0 : 0xff;
+	lci.busy = PDIR_ENTRIES - n;
+}
+
 static void play_machine(struct kunit *test)
 {
+	fake_ioc.res_size = PDIR_ENTRIES / 8;
+	fake_ioc.pdir_size = PDIR_ENTRIES * sizeof(u64);
+	spin_lock_init(&fake_ioc.res_lock);
+	memset(fake_ioc.pdir_base, 0, fake_ioc.pdir_size);
+	memset(fake_ioc.res_map, 0, fake_ioc.res_size);
 	fake.maps_bars = false;
 	lci.imported = 0;
 	lci.torn = 0;
@@ -175,18 +203,30 @@ static void play_machine(struct kunit *test)
 	kunit_activate_static_stub(test, iommu_user_alias, play_user_alias);
 }
 
-static int play_device(const struct dma_map_ops *ops,
-		       const struct fake_table *table, struct ioc *ioc)
+static void machine_exit(struct kunit_suite *suite)
+{
+	kfree(fake_ioc.pdir_base);
+	kfree(fake_ioc.res_map);
+	memset(&fake_ioc, 0, sizeof(fake_ioc));
+	fake_exit();
+}
+
+static int machine_init(struct kunit_suite *suite)
 {
 	/* I/O space of a 32-bit kernel */
 	u64 limit = IS_ENABLED(CONFIG_64BIT) ? chip.max_phys : 0xf0000000;
-	int ret = fake_init(NULL, ops, table, limit);
+	int ret = fake_init(NULL, chip.ops, chip.table, limit);
 
 	if (ret)
 		return ret;
-	lci.hba.iommu = ioc;
+	lci.hba.iommu = &fake_ioc;
 	fake.dev->platform_data = &lci.hba;
-	return 0;
+	fake_ioc.pdir_base = kcalloc(PDIR_ENTRIES, sizeof(u64), GFP_KERNEL);
+	fake_ioc.res_map = kzalloc(PDIR_ENTRIES / 8, GFP_KERNEL);
+	if (fake_ioc.pdir_base && fake_ioc.res_map)
+		return 0;
+	machine_exit(suite);
+	return -ENOMEM;
 }
 
 /* --- lists --------------------------------------------------------------- */
@@ -261,12 +301,6 @@ static void device_memory_is_mapped(struct kunit *test)
 
 /* --- segments ------------------------------------------------------------ */
 
-static void run_merged(struct kunit *test, const struct fake_piece *piece,
-		       unsigned int n, unsigned int nsegs)
-{
-	fake_run_merged(test, piece, n, nsegs);
-}
-
 static void pages_are_merged(struct kunit *test)
 {
 	static const struct fake_piece piece[] = {
@@ -275,10 +309,10 @@ static void pages_are_merged(struct kunit *test)
 		{ FAKE_PAGES, 0x6000, 0x1000 }, { FAKE_PAGES, 0x8000, 0x1000 },
 	};
 
-	run_merged(test, piece, 3, 1);
-	run_merged(test, piece, 4, 2);
-	run_merged(test, piece, 5, 2);
-	run_merged(test, piece, 6, 3);
+	fake_run_merged(test, piece, 3, 1);
+	fake_run_merged(test, piece, 4, 2);
+	fake_run_merged(test, piece, 5, 2);
+	fake_run_merged(test, piece, 6, 3);
 }
 
 static void pageless_is_merged(struct kunit *test)
@@ -288,8 +322,8 @@ static void pageless_is_merged(struct kunit *test)
 		{ FAKE_BARE, 0, SZ_8K }, { FAKE_BARE, SZ_8K, SZ_8K },
 	};
 
-	run_merged(test, piece, 2, 1);
-	run_merged(test, piece + 2, 2, 1);
+	fake_run_merged(test, piece, 2, 1);
+	fake_run_merged(test, piece + 2, 2, 1);
 }
 
 /* They touch, and their indices come from different places. */
@@ -300,13 +334,13 @@ static void sources_are_apart(struct kunit *test)
 		{ FAKE_BARE, SZ_8K, SZ_8K },
 	};
 
-	run_merged(test, piece, 3, 2);
+	fake_run_merged(test, piece, 3, 2);
 	lci.imported = BIT(FAKE_BARE);
-	run_merged(test, piece, 3, 2);
+	fake_run_merged(test, piece, 3, 2);
 	lci.torn = SZ_8K;
-	run_merged(test, piece, 3, 3);
+	fake_run_merged(test, piece, 3, 3);
 	lci.imported = 0;
-	run_merged(test, piece, 3, 2);
+	fake_run_merged(test, piece, 3, 2);
 }
 
 static void segments_keep_limits(struct kunit *test)
@@ -317,12 +351,12 @@ static void segments_keep_limits(struct kunit *test)
 		{ FAKE_BARE, SZ_64K, SZ_16K },
 	};
 
-	run_merged(test, piece, ARRAY_SIZE(piece), 1);
+	fake_run_merged(test, piece, ARRAY_SIZE(piece), 1);
 	dma_set_max_seg_size(fake.dev, SZ_32K);
-	run_merged(test, piece, ARRAY_SIZE(piece), 3);
+	fake_run_merged(test, piece, ARRAY_SIZE(piece), 3);
 	dma_set_max_seg_size(fake.dev, UINT_MAX);
 	dma_set_seg_boundary(fake.dev, SZ_64K - 1);
-	run_merged(test, piece, ARRAY_SIZE(piece), 2);
+	fake_run_merged(test, piece, ARRAY_SIZE(piece), 2);
 	run_pieces(test, piece, ARRAY_SIZE(piece));
 }
 
@@ -396,7 +430,7 @@ static void pdir_is_full(struct kunit *test)
 	lci.single = n == 1;
 	job = fake_new_job(test, list->piece, n, DMA_FROM_DEVICE);
 	for (room = 0; room < PDIR_ENTRIES && ret; room += 8) {
-		chip.leave_free(room);
+		leave_free(room);
 		ret = fake_map(job);
 		if (ret) {
 			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
@@ -420,9 +454,9 @@ static void ranges_find_it_full(struct kunit *test)
 
 	lci.single = true;
 	for (i = 0; i < ARRAY_SIZE(piece); i++) {
-		chip.leave_free(0);
+		leave_free(0);
 		fake_expect_no_range(test, &piece[i], 0);
-		chip.leave_free(32);
+		leave_free(32);
 		fake_run_range(test, &piece[i], DMA_BIDIRECTIONAL);
 	}
 }
@@ -466,7 +500,7 @@ static void coherent_memory(struct kunit *test)
 
 	KUNIT_EXPECT_NULL(test, dma_alloc_coherent(fake.dev, DMA_CHUNK_SIZE + 1,
 						   &dma, GFP_KERNEL));
-	chip.leave_free(0);
+	leave_free(0);
 	KUNIT_EXPECT_NULL(test, dma_alloc_coherent(fake.dev, size, &dma,
 						   GFP_KERNEL));
 	fake.table->expect_pages(test, 0);

@@ -21,14 +21,13 @@ static const unsigned long ibases[] = { 0 };
 #endif
 
 static struct {
-	struct ioc	ioc;
 	u8		regs[SBA_FUNC_SIZE];
 	unsigned long	bad_purges;
 } sba;
 
 static u64 pdir_word(unsigned int index)
 {
-	return le64_to_cpu(sba.ioc.pdir_base[index]);
+	return le64_to_cpu(fake_ioc.pdir_base[index]);
 }
 
 static bool is_valid(unsigned int index)
@@ -46,26 +45,21 @@ static void play_purge(struct ioc *ioc, unsigned long pcom)
 	note_purge(is_valid, iovp / PDIR_PAGE, size / PDIR_PAGE);
 }
 
-static bool is_taken(unsigned int index)
-{
-	return sba.ioc.res_map[index / 8] & (0x80 >> index % 8);
-}
-
 /* What is unmapped is given back 16 at a time. */
 static unsigned long npages_saved(void)
 {
 	unsigned long n = 0;
 	int i;
 
-	for (i = 0; i < sba.ioc.saved_cnt; i++)
-		n += sba.ioc.saved[i].size / PDIR_PAGE;
+	for (i = 0; i < fake_ioc.saved_cnt; i++)
+		n += fake_ioc.saved[i].size / PDIR_PAGE;
 	return n;
 }
 
 static void expect_page(struct kunit *test, dma_addr_t dma, phys_addr_t phys,
 			enum dma_data_direction dir, unsigned long attrs)
 {
-	unsigned int index = (dma - sba.ioc.ibase) / PDIR_PAGE;
+	unsigned int index = (dma - fake_ioc.ibase) / PDIR_PAGE;
 
 	KUNIT_ASSERT_LT(test, index, PDIR_ENTRIES);
 	KUNIT_EXPECT_EQ(test, pdir_word(index),
@@ -99,54 +93,24 @@ static const struct fake_table table = {
 
 static void reset_search(void)
 {
-	sba_free_saved(&sba.ioc);
-	sba.ioc.res_hint = (unsigned long *)sba.ioc.res_map;
-	sba.ioc.res_bitshift = 0;
-}
-
-static void leave_free(unsigned int n)
-{
-	unsigned int i;
-
-	reset_search();
-	for (i = 0; i < PDIR_ENTRIES / 8; i++)
-		sba.ioc.res_map[i] = i < n / 8 ? 0 : 0xff;
-	lci.busy = PDIR_ENTRIES - n;
+	sba_free_saved(&fake_ioc);
+	fake_ioc.res_hint = (unsigned long *)fake_ioc.res_map;
+	fake_ioc.res_bitshift = 0;
 }
 
 static const struct fake_chip chip = {
-	.leave_free = leave_free,
+	.ops = &sba_ops,
+	.table = &table,
+	.reset_search = reset_search,
 	.max_phys = BIT_ULL(44),
 };
-
-static void machine_exit(struct kunit_suite *suite)
-{
-	kfree(sba.ioc.pdir_base);
-	kfree(sba.ioc.res_map);
-	memset(&sba, 0, sizeof(sba));
-	fake_exit();
-}
-
-static int machine_init(struct kunit_suite *suite)
-{
-	int ret = play_device(&sba_ops, &table, &sba.ioc);
-
-	if (ret)
-		return ret;
-	sba.ioc.pdir_base = kcalloc(PDIR_ENTRIES, sizeof(u64), GFP_KERNEL);
-	sba.ioc.res_map = kzalloc(PDIR_ENTRIES / 8, GFP_KERNEL);
-	if (sba.ioc.pdir_base && sba.ioc.res_map)
-		return 0;
-	machine_exit(suite);
-	return -ENOMEM;
-}
 
 /* As Pluto has it, if that is not 0; Astro's begins at 0. */
 static void set_ibase(unsigned long ibase)
 {
-	sba.ioc.ibase = ibase;
+	fake_ioc.ibase = ibase;
 #ifdef ZX1_SUPPORT
-	sba.ioc.iovp_mask = (PDIR_ENTRIES - 1) * PDIR_PAGE;
+	fake_ioc.iovp_mask = (PDIR_ENTRIES - 1) * PDIR_PAGE;
 #endif
 }
 
@@ -154,13 +118,8 @@ static int machine_reset(struct kunit *test)
 {
 	play_machine(test);
 	sba.bad_purges = 0;
-	sba.ioc.ioc_hpa = (void __iomem __force *)sba.regs;
-	sba.ioc.res_size = PDIR_ENTRIES / 8;
-	sba.ioc.pdir_size = PDIR_ENTRIES * sizeof(u64);
-	sba.ioc.saved_cnt = 0;
-	spin_lock_init(&sba.ioc.res_lock);
-	memset(sba.ioc.pdir_base, 0, sba.ioc.pdir_size);
-	memset(sba.ioc.res_map, 0, sba.ioc.res_size);
+	fake_ioc.ioc_hpa = (void __iomem __force *)sba.regs;
+	fake_ioc.saved_cnt = 0;
 	set_ibase(0);
 	reset_search();
 	kunit_activate_static_stub(test, sba_purge, play_purge);
@@ -226,7 +185,7 @@ static void saved_ranges_are_free(struct kunit *test)
 	leave_free(15 * 16);
 	for (i = 0; i < 15; i++)
 		fake_run_range(test, &piece, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, sba.ioc.saved_cnt, 15);
+	KUNIT_EXPECT_EQ(test, fake_ioc.saved_cnt, 15);
 	fake_run_range(test, &piece, DMA_TO_DEVICE);
 	fake_run_pieces(test, &piece, 1, 0);
 }

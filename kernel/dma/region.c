@@ -88,15 +88,12 @@ static int region_find_bar(struct dma_region *region)
 #ifdef CONFIG_PCI
 	struct resource range = DEFINE_RES_MEM(dma_region_phys(region),
 					       dma_region_size(region));
-	int bar;
+	struct resource *bar = pci_find_resource(region->pdev, &range);
+	struct pci_bus_region bus;
 
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
-		struct resource *res = pci_resource_n(region->pdev, bar);
-
-		if (!resource_contains(res, &range))
-			continue;
-		region->bus_offset = pci_bus_address(region->pdev, bar) -
-				     res->start;
+	if (bar) {
+		pcibios_resource_to_bus(region->pdev->bus, &bus, bar);
+		region->bus_offset = bus.start - bar->start;
 		return 0;
 	}
 #endif

@@ -574,17 +574,6 @@ EXPORT_SYMBOL_GPL(sgl_dma_page_size);
 
 /* --- PCI BARs ------------------------------------------------------------ */
 
-static int find_bar(struct pci_dev *pdev, phys_addr_t phys, size_t len)
-{
-	struct resource range = DEFINE_RES_MEM(phys, len);
-	int bar;
-
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		if (resource_contains(pci_resource_n(pdev, bar), &range))
-			return bar;
-	return -EINVAL;
-}
-
 /* The region that is there, or the BAR as a whole. */
 static struct dma_region *get_bar(struct pci_dev *pdev, int bar,
 				  phys_addr_t phys, size_t len)
@@ -603,12 +592,14 @@ static struct dma_region *get_bar(struct pci_dev *pdev, int bar,
 static int add_bar(struct dma_sg_table *table, struct pci_dev *from,
 		   struct device *to, phys_addr_t phys, size_t len)
 {
-	int bar = find_bar(from, phys, len), ret;
+	struct resource range = DEFINE_RES_MEM(phys, len);
+	struct resource *bar = pci_find_resource(from, &range);
 	struct dma_region *region;
+	int ret;
 
-	if (bar < 0)
-		return bar;
-	region = get_bar(from, bar, phys, len);
+	if (!bar)
+		return -EINVAL;
+	region = get_bar(from, bar - from->resource, phys, len);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	ret = dma_region_check_attr(region, DMA_REGION_MMIO, dev_name(to)) ?:
