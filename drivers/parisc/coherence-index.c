@@ -66,6 +66,17 @@ struct iommu_alias iommu_phys_alias(phys_addr_t phys, size_t size)
 }
 
 /**
+ * iommu_mmio_alias - whose lines a transfer to or from device memory concerns
+ *
+ * Context: Any.
+ * Return: the fallback page, for device memory is in no cache.
+ */
+struct iommu_alias iommu_mmio_alias(void)
+{
+	return iommu_kernel_alias(NULL);
+}
+
+/**
  * iommu_sg_alias - whose lines the transfer of an entry has to be coherent with
  * @sg: the entry, paged or not
  *
@@ -82,7 +93,7 @@ struct iommu_alias iommu_sg_alias(struct scatterlist *sg)
 	struct iommu_alias alias = {};
 
 	if (sg_is_mmio(sg))
-		return iommu_kernel_alias(NULL);
+		return iommu_mmio_alias();
 	if (iommu_user_alias(sg, &alias))
 		return alias;
 	return iommu_phys_alias(sg_phys(sg), sg->length);

@@ -89,6 +89,7 @@ static const struct fake_table table = {
 	.page_size = PDIR_PAGE,
 	.expect_page = expect_page,
 	.expect_pages = expect_pages,
+	.maps_resource = true,
 };
 
 static void reset_search(void)

@@ -72,6 +72,7 @@ struct fake_list {
  *	but what @dir and @attrs need
  * @expect_pages: there must be @n valid words in the table, as many pages in
  *	use by the allocator of I/O addresses, and no complaint of the fake
+ * @maps_resource: single ranges of device memory are mapped
  */
 struct fake_table {
 	unsigned int	page_size;
@@ -80,6 +81,7 @@ struct fake_table {
 				       enum dma_data_direction dir,
 				       unsigned long attrs);
 	void		(*expect_pages)(struct kunit *test, unsigned long n);
+	bool		maps_resource;
 };
 
 static struct {
@@ -679,17 +681,26 @@ static inline void fake_run_unreachable(struct kunit *test,
 
 /* --- single ranges ------------------------------------------------------- */
 
+static inline void fake_run_range_attrs(struct kunit *test,
+					const struct fake_piece *p,
+					enum dma_data_direction dir,
+					unsigned long attrs)
+{
+	dma_addr_t dma = dma_map_phys(fake.dev, fake_phys(p), p->len, dir,
+				      attrs);
+
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(fake.dev, dma));
+	fake_expect_range(test, dma, fake_phys(p), p->len, dir, attrs);
+	fake.table->expect_pages(test, fake_npages(p));
+	dma_unmap_phys(fake.dev, dma, p->len, dir, attrs);
+	fake.table->expect_pages(test, 0);
+}
+
 static inline void fake_run_range(struct kunit *test,
 				  const struct fake_piece *p,
 				  enum dma_data_direction dir)
 {
-	dma_addr_t dma = dma_map_phys(fake.dev, fake_phys(p), p->len, dir, 0);
-
-	KUNIT_ASSERT_FALSE(test, dma_mapping_error(fake.dev, dma));
-	fake_expect_range(test, dma, fake_phys(p), p->len, dir, 0);
-	fake.table->expect_pages(test, fake_npages(p));
-	dma_unmap_phys(fake.dev, dma, p->len, dir, 0);
-	fake.table->expect_pages(test, 0);
+	fake_run_range_attrs(test, p, dir, 0);
 }
 
 /* Each piece of a list by itself. */
@@ -727,7 +738,11 @@ static inline void fake_run_no_memory(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(piece); i++)
 		fake_expect_no_range(test, &piece[i], 0);
 	for (i = 1; i < ARRAY_SIZE(piece); i++)
-		fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
+		if (fake.table->maps_resource)
+			fake_run_range_attrs(test, &piece[i], DMA_BIDIRECTIONAL,
+					     DMA_ATTR_MMIO);
+		else
+			fake_expect_no_range(test, &piece[i], DMA_ATTR_MMIO);
 }
 
 /* Nor is anything else memory to ops that need pages. */
