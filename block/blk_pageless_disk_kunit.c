@@ -145,7 +145,7 @@ static int peek(void *to, phys_addr_t from, unsigned int len)
 	memcpy_fromio(to, io, len);
 	iounmap(io);
 #elif defined(CONFIG_S390)
-	return memcpy_real(to, from, len) == len ? 0 : -EFAULT;
+	return memcpy_real(to, from, len);
 #else
 	invalidate_kernel_vmap_range(cpu + (from - phys), len);
 	memcpy(to, cpu + (from - phys), len);
