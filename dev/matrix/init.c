@@ -69,7 +69,8 @@ int main(void)
 	if (getenv("NVME_PMR"))
 		enable_pmr(getenv("NVME_PMR"));
 
-	pipe(lines);
+	if (pipe(lines))
+		perror("pipe");
 	if (!fork()) {
 		dup2(lines[1], 1);
 		dup2(lines[1], 2);
