@@ -22,6 +22,7 @@ bar_io_results() {
 	shift
 	bar_io "$@" 2>&1 | awk -v name="$name" '
 	/^#  *RUN/ { why = "" }
+	/^# .* allocations failed/ { print "  " substr($0, 3) }
 	/^# .*\.c:[0-9]+:/ && !why { why = substr($0, 3) }
 	/^(not )?ok [0-9]/ {
 		line = $0
