@@ -16,29 +16,9 @@ find_bar_disk() {
 	export BAR_IO_DISK="/dev/$bar_disk" BAR_IO_DISK_PCI="$bar_disk_pci"
 }
 
-# bar_io_results NAME ARGUMENTS: what the kernel's selftest says, in our words
+# bar_io_results NAME ARGUMENTS: the kernel's selftest bar_io
 bar_io_results() {
 	name=$1
 	shift
-	bar_io "$@" 2>&1 | awk -v name="$name" '
-	/^#  *RUN/ { why = "" }
-	/^# .* allocations failed/ { print "  " substr($0, 3) }
-	/^# .*\.c:[0-9]+:/ && !why { why = substr($0, 3) }
-	/^(not )?ok [0-9]/ {
-		line = $0
-		sub(/^(not )?ok [0-9]+ /, "", line)
-		test = line
-		sub(/ # SKIP.*/, "", test)
-		sub(/^bar_io\./, "", test)
-		if (line ~ / # SKIP/) {
-			sub(/.* # SKIP */, "", line)
-			print "skip - " name ", " test ": " line
-		} else if ($1 == "not")
-			print "not ok - " name ", " test ": " why
-		else
-			print "ok - " name ", " test
-		fflush()
-	}
-	/^# Totals/ { ended = 1 }
-	END { if (!ended) print "not ok - " name ": bar_io did not come to its end" }'
+	harness_results "$name" bar_io "$@"
 }

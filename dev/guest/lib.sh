@@ -29,6 +29,33 @@ equal() {
 	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "found $2, not $3"; fi
 }
 
+# harness_results NAME PROGRAM ARGUMENTS: what a selftest of the kernel says, in our words
+harness_results() {
+	name=$1 program=$2
+	shift
+	"$@" 2>&1 | awk -v name="$name" -v program="$program" '
+	/^#  *RUN/ { why = "" }
+	/^# .* allocations failed/ { print "  " substr($0, 3) }
+	/^# .*\.c:[0-9]+:/ && !why { why = substr($0, 3) }
+	/^(not )?ok [0-9]/ {
+		line = $0
+		sub(/^(not )?ok [0-9]+ /, "", line)
+		test = line
+		sub(/ # SKIP.*/, "", test)
+		sub(/^[a-z0-9_]+\./, "", test)
+		if (line ~ / # SKIP/) {
+			sub(/.* # SKIP */, "", line)
+			print "skip - " name ", " test ": " line
+		} else if ($1 == "not")
+			print "not ok - " name ", " test ": " why
+		else
+			print "ok - " name ", " test
+		fflush()
+	}
+	/^# Totals/ { ended = 1 }
+	END { if (!ended) print "not ok - " name ": " program " did not come to its end" }'
+}
+
 mib() { echo "$(($1 / 1048576)) MiB"; }
 
 # give_up: the job cannot go on; what failed has been said
