@@ -480,6 +480,7 @@ static void range_is_mapped(struct kunit *test)
 
 static void range_is_not_memory(struct kunit *test)
 {
+	fake.maps_bars = true;
 	lci.single = true;
 	fake_run_no_memory(test);
 }

@@ -2,6 +2,7 @@
 #ifndef _LINUX_DMA_SGL_H
 #define _LINUX_DMA_SGL_H
 
+#include <linux/dma-direction.h>
 #include <linux/err.h>
 #include <linux/types.h>
 
@@ -41,6 +42,10 @@ int sgl_dma_set_revoke(struct dma_sg_table *table, dma_sg_revoke_t revoke,
 
 const struct dma_sg *sgl_dma_list(struct dma_sg_table *table,
 				  struct device *dev, unsigned int *nents);
+void sgl_dma_sync_for_cpu(struct dma_sg_table *table, struct device *dev,
+			  enum dma_data_direction dir);
+void sgl_dma_sync_for_device(struct dma_sg_table *table, struct device *dev,
+			     enum dma_data_direction dir);
 size_t sgl_dma_length(const struct dma_sg_table *table);
 unsigned int sgl_dma_offset(const struct dma_sg_table *table);
 unsigned long sgl_dma_page_size(struct dma_sg_table *table, struct device *dev,
@@ -81,6 +86,18 @@ static inline const struct dma_sg *sgl_dma_list(struct dma_sg_table *table,
 {
 	*nents = 0;
 	return NULL;
+}
+
+static inline void sgl_dma_sync_for_cpu(struct dma_sg_table *table,
+					struct device *dev,
+					enum dma_data_direction dir)
+{
+}
+
+static inline void sgl_dma_sync_for_device(struct dma_sg_table *table,
+					   struct device *dev,
+					   enum dma_data_direction dir)
+{
 }
 
 static inline size_t sgl_dma_length(const struct dma_sg_table *table)

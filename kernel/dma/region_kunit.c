@@ -43,9 +43,19 @@ MODULE_PARM_DESC(warn, "Run the test that makes DMA-API debugging warn, too");
 
 static unsigned long range_pfn;
 
+/* Where hotplug and ZONE_DEVICE can have memory; 0 if there are neither. */
+static u64 range_limit(void)
+{
+#ifdef CONFIG_MEMORY_HOTPLUG
+	return mhp_get_pluggable_range(true).end + 1;
+#else
+	return 0;
+#endif
+}
+
 static int region_suite_init(struct kunit_suite *suite)
 {
-	range_pfn = PHYS_PFN(kunit_find_phys_space(RANGE_SIZE, 0));
+	range_pfn = PHYS_PFN(kunit_find_phys_space(RANGE_SIZE, range_limit()));
 	if (!seed)
 		seed = get_random_u32();
 	return range_pfn ? 0 : -ENODEV;

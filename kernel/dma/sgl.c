@@ -7,8 +7,8 @@
  * not at all, needs a formal type of its own is what Jason Gunthorpe argued in
  * 2019, and the names of the functions are his.
  *
- * A table has ranges: physical addresses, each with a hold on its region or
- * with pinned pages. And it has mappings, one a device, which share the
+ * A table has ranges: physical addresses, each with a hold on its region or its
+ * owner, or with pinned pages. And it has mappings, one a device, which share the
  * ranges. A mapping takes bus addresses from the route, on 32-bit as well: what
  * has one is remembered here and not in a flag of the scatterlist. Everything
  * between two of them is a scatterlist, which nobody outside gets to see.
@@ -29,12 +29,14 @@
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 
 struct dma_sg_range {
 	phys_addr_t		phys;
 	size_t			len;
-	struct dma_region	*region;	/* held; NULL: pages, pinned */
+	struct dma_region	*region;	/* held; NULL: pages */
+	struct dma_hold		*hold;		/* of these; NULL: pinned */
 	struct dma_region_user	user;		/* instead, once attached */
 	struct dma_sg_table	*table;
 };
@@ -43,6 +45,7 @@ struct dma_sg_range {
 struct dma_sg_run {
 	struct list_head	node;
 	struct sg_table		sgt;
+	unsigned long		attrs;
 };
 
 struct dma_sg_map {
@@ -62,6 +65,7 @@ struct dma_sg_table {
 	void			*data;
 
 	struct mutex		lock;	/* of what follows */
+	spinlock_t		maps_lock;	/* and who only looks takes this */
 	struct list_head	maps;
 	bool			gone;	/* being revoked or freed */
 };
@@ -76,31 +80,37 @@ static struct dma_sg_table *table_new(void)
 	if (!table)
 		return NULL;
 	mutex_init(&table->lock);
+	spin_lock_init(&table->maps_lock);
 	INIT_LIST_HEAD(&table->maps);
 	return table;
 }
 
-static bool range_continues(const struct dma_sg_range *range, phys_addr_t phys,
-			    const struct dma_region *region)
+static bool range_continues(const struct dma_sg_range *range,
+			    const struct dma_grant *grant)
 {
-	return range->phys + range->len == phys && range->region == region;
+	return range->phys + range->len == grant->phys &&
+	       range->region == grant->region && range->hold == grant->hold;
+}
+
+static bool grant_is_held(const struct dma_grant *grant)
+{
+	return grant->region || grant->hold;
 }
 
 /*
- * Add a range with a region, which is held, or with pages, which are pinned:
- * the table's from now on, but for -ENOMEM.
+ * Add a range that is granted, or, without region and hold, of pages that are
+ * pinned: the table's from now on, but for -ENOMEM.
  */
-static int table_add(struct dma_sg_table *table, phys_addr_t phys, size_t len,
-		     struct dma_region *region)
+static int table_add(struct dma_sg_table *table, struct dma_grant *grant)
 {
 	struct dma_sg_range *ranges = table->ranges, *last;
 	unsigned int n = table->nranges;
 
 	last = n ? &ranges[n - 1] : NULL;
-	if (last && range_continues(last, phys, region)) {
-		last->len += len;
-		if (region)
-			dma_region_put(region);
+	if (last && range_continues(last, grant)) {
+		last->len += grant->len;
+		if (grant_is_held(grant))
+			dma_grant_put(grant);
 	} else {
 		/* It grows where the number is a power of two. */
 		if (!n || is_power_of_2(n)) {
@@ -113,12 +123,13 @@ static int table_add(struct dma_sg_table *table, phys_addr_t phys, size_t len,
 			table->ranges = ranges;
 		}
 		ranges[n] = (struct dma_sg_range) {
-			.phys = phys, .len = len, .region = region,
+			.phys = grant->phys, .len = grant->len,
+			.region = grant->region, .hold = grant->hold,
 			.table = table,
 		};
 		table->nranges++;
 	}
-	table->length += len;
+	table->length += grant->len;
 	return 0;
 }
 
@@ -129,6 +140,8 @@ static void range_release(struct dma_sg_range *range)
 
 	if (range->region)
 		dma_region_put(range->region);
+	else if (range->hold)
+		dma_hold_put(range->hold);
 	else
 		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), end - pfn,
 						 true);
@@ -241,6 +254,20 @@ static int fill_entries(struct device *dev, struct scatterlist *sg,
 	return 0;
 }
 
+/*
+ * Memory that its owner has mapped for a device of its own is synced apart:
+ * DMA_API_DEBUG takes it for an accident to map it once more, unless nothing is
+ * synced.
+ */
+static unsigned long run_attrs(const struct dma_sg_range *range,
+			       unsigned int nranges)
+{
+	for (; nranges; nranges--, range++)
+		if (range->hold)
+			return DMA_ATTR_SKIP_CPU_SYNC;
+	return 0;
+}
+
 static int map_run(struct dma_sg_map *map, const struct dma_sg_range *range,
 		   unsigned int nranges)
 {
@@ -259,9 +286,14 @@ static int map_run(struct dma_sg_map *map, const struct dma_sg_range *range,
 	ret = fill_entries(map->dev, run->sgt.sgl, range, nranges);
 	if (ret)
 		goto out_free_table;
-	ret = dma_map_sgtable(map->dev, &run->sgt, DMA_BIDIRECTIONAL, 0);
+	run->attrs = run_attrs(range, nranges);
+	ret = dma_map_sgtable(map->dev, &run->sgt, DMA_BIDIRECTIONAL,
+			      run->attrs);
 	if (ret)
 		goto out_free_table;
+	if (run->attrs)
+		dma_sync_sgtable_for_device(map->dev, &run->sgt,
+					    DMA_BIDIRECTIONAL);
 
 	for_each_sgtable_dma_sg(&run->sgt, sg, i)
 		map_append(map, sg_dma_address(sg), sg_dma_len(sg));
@@ -280,7 +312,11 @@ static void map_free(struct dma_sg_map *map)
 	struct dma_sg_run *run, *next;
 
 	list_for_each_entry_safe(run, next, &map->runs, node) {
-		dma_unmap_sgtable(map->dev, &run->sgt, DMA_BIDIRECTIONAL, 0);
+		if (run->attrs)
+			dma_sync_sgtable_for_cpu(map->dev, &run->sgt,
+						 DMA_BIDIRECTIONAL);
+		dma_unmap_sgtable(map->dev, &run->sgt, DMA_BIDIRECTIONAL,
+				  run->attrs);
 		sg_free_table(&run->sgt);
 		kfree(run);
 	}
@@ -335,21 +371,26 @@ static int table_map(struct dma_sg_table *table, struct device *dev)
 	n = count_entries(dev, table->ranges, table->nranges);
 	map->list = kvmalloc_array(n, sizeof(*map->list), GFP_KERNEL);
 	ret = map->list ? map_ranges(map, table) : -ENOMEM;
-	if (ret)
+	if (ret) {
 		map_free(map);
-	else
-		list_add_tail(&map->node, &table->maps);
-	return ret;
+		return ret;
+	}
+	spin_lock_irq(&table->maps_lock);
+	list_add_tail(&map->node, &table->maps);
+	spin_unlock_irq(&table->maps_lock);
+	return 0;
 }
 
 static void table_unmap(struct dma_sg_table *table)
 {
 	struct dma_sg_map *map, *next;
+	LIST_HEAD(maps);
 
-	list_for_each_entry_safe(map, next, &table->maps, node) {
-		list_del(&map->node);
+	spin_lock_irq(&table->maps_lock);
+	list_splice_init(&table->maps, &maps);
+	spin_unlock_irq(&table->maps_lock);
+	list_for_each_entry_safe(map, next, &maps, node)
 		map_free(map);
-	}
 }
 
 static struct dma_sg_map *table_find(struct dma_sg_table *table,
@@ -357,7 +398,6 @@ static struct dma_sg_map *table_find(struct dma_sg_table *table,
 {
 	struct dma_sg_map *map;
 
-	lockdep_assert_held(&table->lock);
 	list_for_each_entry(map, &table->maps, node)
 		if (map->dev == dev)
 			return map;
@@ -512,6 +552,62 @@ const struct dma_sg *sgl_dma_list(struct dma_sg_table *table,
 }
 EXPORT_SYMBOL_GPL(sgl_dma_list);
 
+static void table_sync(struct dma_sg_table *table, struct device *dev,
+		       enum dma_data_direction dir,
+		       void (*sync)(struct device *dev, struct sg_table *sgt,
+				    enum dma_data_direction dir))
+{
+	struct dma_sg_map *map;
+	struct dma_sg_run *run;
+	unsigned long flags;
+
+	spin_lock_irqsave(&table->maps_lock, flags);
+	map = table_find(table, dev);
+	if (map)
+		list_for_each_entry(run, &map->runs, node)
+			sync(dev, &run->sgt, dir);
+	spin_unlock_irqrestore(&table->maps_lock, flags);
+}
+
+/**
+ * sgl_dma_sync_for_cpu - let the CPU see what a device has written
+ * @table: the table
+ * @dev: a device that it was mapped for
+ * @dir: the direction of the transfer that has ended
+ *
+ * Mapping a table hands it to the device, and unmapping it hands it back. Who
+ * transfers more than once in between does so with this, and with
+ * sgl_dma_sync_for_device() before the next transfer, as with
+ * dma_sync_sgtable_for_cpu(). Device memory is left alone. The mapping for
+ * other devices is, too.
+ *
+ * Context: Any. Does nothing if the table is not mapped for @dev, or has been
+ * revoked.
+ */
+void sgl_dma_sync_for_cpu(struct dma_sg_table *table, struct device *dev,
+			  enum dma_data_direction dir)
+{
+	table_sync(table, dev, dir, dma_sync_sgtable_for_cpu);
+}
+EXPORT_SYMBOL_GPL(sgl_dma_sync_for_cpu);
+
+/**
+ * sgl_dma_sync_for_device - let a device see what the CPU has written
+ * @table: the table
+ * @dev: a device that it was mapped for
+ * @dir: the direction of the transfer that is about to begin
+ *
+ * The pair of sgl_dma_sync_for_cpu().
+ *
+ * Context: As sgl_dma_sync_for_cpu().
+ */
+void sgl_dma_sync_for_device(struct dma_sg_table *table, struct device *dev,
+			     enum dma_data_direction dir)
+{
+	table_sync(table, dev, dir, dma_sync_sgtable_for_device);
+}
+EXPORT_SYMBOL_GPL(sgl_dma_sync_for_device);
+
 /**
  * sgl_dma_length - how long a table is
  * @table: the table
@@ -594,18 +690,19 @@ static int add_bar(struct dma_sg_table *table, struct pci_dev *from,
 {
 	struct resource range = DEFINE_RES_MEM(phys, len);
 	struct resource *bar = pci_find_resource(from, &range);
-	struct dma_region *region;
+	struct dma_grant grant = { .phys = phys, .len = len };
 	int ret;
 
 	if (!bar)
 		return -EINVAL;
-	region = get_bar(from, bar - from->resource, phys, len);
-	if (IS_ERR(region))
-		return PTR_ERR(region);
-	ret = dma_region_check_attr(region, DMA_REGION_MMIO, dev_name(to)) ?:
-	      table_add(table, phys, len, region);
+	grant.region = get_bar(from, bar - from->resource, phys, len);
+	if (IS_ERR(grant.region))
+		return PTR_ERR(grant.region);
+	ret = dma_region_check_attr(grant.region, DMA_REGION_MMIO,
+				    dev_name(to)) ?:
+	      table_add(table, &grant);
 	if (ret)
-		dma_region_put(region);
+		dma_grant_put(&grant);
 	return ret;
 }
 
@@ -665,18 +762,19 @@ static ssize_t add_page_list(struct dma_sg_table *table, struct page **pages,
 			     size_t len)
 {
 	size_t left = len = min_t(size_t, len, npages * PAGE_SIZE - offset);
-	unsigned int i, n;
+	struct dma_grant pinned = { };
+	unsigned int i;
 	int ret;
 
 	for (i = 0; i < npages; i++) {
-		n = min_t(size_t, left, PAGE_SIZE - offset);
-		ret = table_add(table, page_to_phys(pages[i]) + offset, n,
-				NULL);
+		pinned.phys = page_to_phys(pages[i]) + offset;
+		pinned.len = min_t(size_t, left, PAGE_SIZE - offset);
+		ret = table_add(table, &pinned);
 		if (ret) {
 			unpin_user_pages(pages + i, npages - i);
 			return ret;
 		}
-		left -= n;
+		left -= pinned.len;
 		offset = 0;
 	}
 	return len;
@@ -706,9 +804,9 @@ static ssize_t add_granted(struct dma_sg_table *table, unsigned long addr,
 	ret = dma_grant_user(addr, len, true, &grant);
 	if (ret)
 		return ret;
-	ret = table_add(table, grant.phys, grant.len, grant.region);
+	ret = table_add(table, &grant);
 	if (ret) {
-		dma_region_put(grant.region);
+		dma_grant_put(&grant);
 		return ret;
 	}
 	return grant.len;

@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One V4L2 device writes to buffers that another device has allocated and this
+ * program has mapped: mmap() of the one, V4L2_MEMORY_USERPTR of the other.
+ *
+ *	VB2_EXPORTER=/dev/video0	vivid.allocators=1, that is dma-contig
+ *	VB2_IMPORTER=/dev/video1	vedu: its pictures are known
+ *	VB2_IOMMU=yes			if it has what makes a range contiguous
+ *	VB2_ERROR=EFAULT		if it cannot import
+ *	VB2_DISK=/dev/nvme0n1		that is read
+ *	VB2_BAR=/sys/bus/pci/devices/0000:00:04.0/resource2
+ *					of 64 KiB, which it reaches
+ *	VB2_BAR_PCI=0000:00:04.0	to be removed
+ *	VB2_IMPORTER_PCI=0000:00:05.0	to be unbound
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/videodev2.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+
+#define NBUFS		3
+#define WIDTH		64
+#define HEIGHT		128
+#define SIZE		(WIDTH * HEIGHT)
+#define PAGE		4096L
+#define RW		(PROT_READ | PROT_WRITE)
+#define CAPTURE		V4L2_BUF_TYPE_VIDEO_CAPTURE
+
+/* An emulated CPU with all of the kernel's checks is slow. */
+#define VB2_TEST(fixture, name)	TEST_F_TIMEOUT(fixture, name, 7200)
+
+/* --- what vedu draws ----------------------------------------------------- */
+
+#define NOISE		4095
+#define CHUNK		2048
+
+static unsigned char pixel(unsigned int sequence, size_t pos)
+{
+	unsigned int shift = (sequence * 37 + pos / CHUNK * 131) %
+			     (NOISE - CHUNK);
+
+	return ((shift + pos % CHUNK) * 2654435761U) >> 24;
+}
+
+static bool is_picture(const void *buf, size_t size, unsigned int sequence)
+{
+	const unsigned char *p = buf;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if (p[i] != pixel(sequence, i))
+			return false;
+	return true;
+}
+
+static bool is_filled(const void *buf, size_t size, unsigned char with)
+{
+	const unsigned char *p = buf;
+
+	for (; size; size--)
+		if (*p++ != with)
+			return false;
+	return true;
+}
+
+/* --- V4L2 ---------------------------------------------------------------- */
+
+static int request(int fd, unsigned int memory, unsigned int count)
+{
+	struct v4l2_requestbuffers req = {
+		.count = count, .type = CAPTURE, .memory = memory,
+	};
+
+	return ioctl(fd, VIDIOC_REQBUFS, &req);
+}
+
+static int set_height(int fd, unsigned int height)
+{
+	struct v4l2_format f = {
+		.type = CAPTURE,
+		.fmt.pix = {
+			.width = WIDTH, .height = height,
+			.pixelformat = V4L2_PIX_FMT_GREY,
+		},
+	};
+
+	return ioctl(fd, VIDIOC_S_FMT, &f);
+}
+
+static int queue(int fd, unsigned int index, void *buf, size_t len)
+{
+	struct v4l2_buffer b = {
+		.index = index, .type = CAPTURE, .memory = V4L2_MEMORY_USERPTR,
+		.m.userptr = (unsigned long)buf, .length = len,
+	};
+
+	return ioctl(fd, VIDIOC_QBUF, &b);
+}
+
+static int dequeue(int fd, struct v4l2_buffer *b)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	*b = (struct v4l2_buffer) {
+		.type = CAPTURE, .memory = V4L2_MEMORY_USERPTR,
+	};
+	if (poll(&pfd, 1, 60000) != 1) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	return ioctl(fd, VIDIOC_DQBUF, b);
+}
+
+static int stream(int fd, bool on)
+{
+	int type = CAPTURE;
+
+	return ioctl(fd, on ? VIDIOC_STREAMON : VIDIOC_STREAMOFF, &type);
+}
+
+/* Where no other mapping follows. */
+static void *map_buffer(int fd, unsigned int index, int prot, size_t *len)
+{
+	struct v4l2_buffer b = {
+		.index = index, .type = CAPTURE, .memory = V4L2_MEMORY_MMAP,
+	};
+	char *at;
+
+	if (ioctl(fd, VIDIOC_QUERYBUF, &b))
+		return MAP_FAILED;
+	*len = b.length;
+	at = mmap(NULL, b.length + 2 * PAGE, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return at;
+	return mmap(at, b.length, prot, MAP_SHARED | MAP_FIXED, fd, b.m.offset);
+}
+
+/* Different errors for what cannot be done at all and what this asks for. */
+#define EXPECT_ERROR(error, call) do {					\
+	EXPECT_EQ(-1, (call));						\
+	EXPECT_EQ(error, errno);					\
+} while (0)
+
+static void write_file(const char *format, const char *name, const char *text)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), format, name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror(path);
+	close(fd);
+}
+
+/* Both devices, and the buffers of the one. */
+struct devices {
+	int exporter, importer;
+	char *map[NBUFS];
+	size_t len;		/* of each */
+};
+
+static void open_devices(struct __test_metadata *_metadata, struct devices *d)
+{
+	const char *exporter = getenv("VB2_EXPORTER");
+	const char *importer = getenv("VB2_IMPORTER");
+	int i;
+
+	if (!exporter || !importer)
+		SKIP(return, "VB2_EXPORTER and VB2_IMPORTER are not set");
+	d->exporter = open(exporter, O_RDWR);
+	ASSERT_LE(0, d->exporter);
+	ASSERT_EQ(0, request(d->exporter, V4L2_MEMORY_MMAP, NBUFS));
+	for (i = 0; i < NBUFS; i++) {
+		d->map[i] = map_buffer(d->exporter, i, RW, &d->len);
+		ASSERT_NE(MAP_FAILED, (void *)d->map[i]);
+		ASSERT_LE(SIZE + 2 * PAGE, (long)d->len);
+	}
+	d->importer = open(importer, O_RDWR);
+	ASSERT_LE(0, d->importer);
+	ASSERT_EQ(0, set_height(d->importer, HEIGHT));
+	ASSERT_EQ(0, request(d->importer, V4L2_MEMORY_USERPTR, NBUFS));
+}
+
+static void close_devices(struct devices *d)
+{
+	int i;
+
+	close(d->importer);
+	for (i = 0; i < NBUFS; i++)
+		munmap(d->map[i], d->len);
+	close(d->exporter);
+}
+
+/* --- with any kernel ----------------------------------------------------- */
+
+FIXTURE(vb2_userptr)
+{
+	struct devices d;
+};
+
+FIXTURE_SETUP(vb2_userptr)
+{
+	open_devices(_metadata, &self->d);
+}
+
+FIXTURE_TEARDOWN(vb2_userptr)
+{
+	close_devices(&self->d);
+}
+
+VB2_TEST(vb2_userptr, ordinary_memory)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	char *ram;
+
+	ASSERT_EQ(0, request(d->importer, V4L2_MEMORY_USERPTR, 0));
+	ASSERT_EQ(0, set_height(d->importer, PAGE / WIDTH));
+	ASSERT_EQ(0, request(d->importer, V4L2_MEMORY_USERPTR, 1));
+	ram = mmap(NULL, 3 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)ram);
+	memset(ram, 0x5a, 3 * PAGE);
+	ASSERT_EQ(0, queue(d->importer, 0, ram + PAGE, PAGE));
+	ASSERT_EQ(0, stream(d->importer, true));
+	ASSERT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_TRUE(is_picture(ram + PAGE, PAGE, b.sequence));
+	EXPECT_TRUE(is_filled(ram, PAGE, 0x5a));
+	EXPECT_TRUE(is_filled(ram + 2 * PAGE, PAGE, 0x5a));
+	EXPECT_EQ(0, stream(d->importer, false));
+	munmap(ram, 3 * PAGE);
+}
+
+VB2_TEST(vb2_userptr, error_is_the_expected_one)
+{
+	struct devices *d = &self->d;
+
+	if (!getenv("VB2_ERROR"))
+		SKIP(return, "VB2_ERROR is not set");
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0, d->map[0], SIZE));
+}
+
+VB2_TEST(vb2_userptr, what_is_not_granted)
+{
+	struct devices *d = &self->d;
+	size_t len;
+	char *ro;
+
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0, NULL + PAGE, SIZE));
+	/* What is mapped ends where a page does. */
+	len = (d->len + PAGE - 1) & ~(PAGE - 1);
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0,
+				   d->map[0] + len - SIZE + PAGE, SIZE));
+	ro = map_buffer(d->exporter, 0, PROT_READ, &len);
+	ASSERT_NE(MAP_FAILED, (void *)ro);
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0, ro, SIZE));
+	munmap(ro, len);
+}
+
+/* Direct I/O has no place for the owner's hold, and the CPU does the rest. */
+VB2_TEST(vb2_userptr, direct_io_is_as_before)
+{
+	struct devices *d = &self->d;
+	const char *name = getenv("VB2_DISK");
+	char *ram, *disk;
+	int fd;
+
+	if (!name)
+		SKIP(return, "VB2_DISK is not set");
+	fd = open(name, O_RDONLY | O_DIRECT);
+	ASSERT_LE(0, fd);
+	EXPECT_ERROR(EFAULT, pread(fd, d->map[0], 4 * PAGE, 0));
+
+	ram = mmap(NULL, d->len + PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
+	disk = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)ram);
+	ASSERT_NE(MAP_FAILED, (void *)disk);
+	ASSERT_EQ(4 * PAGE, pread(fd, disk, 4 * PAGE, 0));
+	d->map[0] = mremap(d->map[0], d->len, d->len,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, ram + PAGE);
+	ASSERT_EQ(ram + PAGE, d->map[0]);
+	memset(ram, 0x5a, d->len + PAGE);
+	EXPECT_EQ(4 * PAGE, pread(fd, ram, 4 * PAGE, 0));
+	EXPECT_EQ(0, memcmp(ram, disk, 4 * PAGE));
+	munmap(ram, PAGE);
+	munmap(disk, 4 * PAGE);
+	close(fd);
+}
+
+/* --- with one that imports ----------------------------------------------- */
+
+FIXTURE(vb2_import)
+{
+	struct devices d;
+};
+
+FIXTURE_SETUP(vb2_import)
+{
+	if (getenv("VB2_ERROR"))
+		SKIP(return, "buffers are not imported: VB2_ERROR");
+	open_devices(_metadata, &self->d);
+}
+
+FIXTURE_TEARDOWN(vb2_import)
+{
+	close_devices(&self->d);
+}
+
+VB2_TEST(vb2_import, pictures_in_every_buffer)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	int i;
+
+	for (i = 0; i < NBUFS; i++) {
+		memset(d->map[i], 0x5a, d->len);
+		ASSERT_EQ(0, queue(d->importer, i, d->map[i],
+				   d->len));
+	}
+	ASSERT_EQ(0, stream(d->importer, true));
+	for (i = 0; i < 3 * NBUFS; i++) {
+		ASSERT_EQ(0, dequeue(d->importer, &b));
+		EXPECT_EQ(0, b.flags & V4L2_BUF_FLAG_ERROR);
+		EXPECT_TRUE(is_picture(d->map[b.index], SIZE, b.sequence));
+		EXPECT_TRUE(is_filled(d->map[b.index] + SIZE,
+				      d->len - SIZE, 0x5a));
+		memset(d->map[b.index], 0x5a, SIZE);
+		ASSERT_EQ(0, queue(d->importer, b.index,
+				   d->map[b.index], d->len));
+	}
+	EXPECT_EQ(0, stream(d->importer, false));
+}
+
+/* Not where a page begins, and then in another one of the exporter's. */
+VB2_TEST(vb2_import, picture_amid_a_buffer)
+{
+	struct devices *d = &self->d;
+	static const long offsets[] = { 0x280, PAGE + 0x80, 2 * PAGE };
+	struct v4l2_buffer b;
+	char *at;
+	int i;
+
+	ASSERT_EQ(0, stream(d->importer, true));
+	for (i = 0; i < NBUFS; i++) {
+		memset(d->map[i], 0x5a, d->len);
+		at = d->map[i] + offsets[i];
+		ASSERT_EQ(0, queue(d->importer, 0, at, SIZE));
+		ASSERT_EQ(0, dequeue(d->importer, &b));
+		EXPECT_TRUE(is_picture(at, SIZE, b.sequence));
+		EXPECT_TRUE(is_filled(d->map[i], offsets[i], 0x5a));
+		EXPECT_TRUE(is_filled(at + SIZE, d->len - SIZE - offsets[i],
+				      0x5a));
+	}
+	EXPECT_EQ(0, stream(d->importer, false));
+}
+
+/* The mapping no longer begins where the buffer does. */
+VB2_TEST(vb2_import, rest_of_a_mapping)
+{
+	struct devices *d = &self->d;
+	char *at = d->map[0] + 2 * PAGE;
+	struct v4l2_buffer b;
+	char *whole;
+	size_t len;
+
+	whole = map_buffer(d->exporter, 0, RW, &len);
+	ASSERT_NE(MAP_FAILED, (void *)whole);
+	memset(whole, 0x5a, len);
+	ASSERT_EQ(0, munmap(d->map[0], 2 * PAGE));
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0, d->map[0], SIZE));
+	ASSERT_EQ(0, queue(d->importer, 0, at, SIZE));
+	ASSERT_EQ(0, stream(d->importer, true));
+	ASSERT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_TRUE(is_picture(whole + 2 * PAGE, SIZE, b.sequence));
+	EXPECT_TRUE(is_filled(whole, 2 * PAGE, 0x5a));
+	EXPECT_EQ(0, stream(d->importer, false));
+	munmap(whole, len);
+}
+
+VB2_TEST(vb2_import, half_in_ram)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	char *ram, *half;
+	bool iommu = getenv("VB2_IOMMU");
+
+	ram = mmap(NULL, d->len + PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
+	ASSERT_NE(MAP_FAILED, (void *)ram);
+	half = mremap(d->map[0], d->len, d->len,
+		      MREMAP_MAYMOVE | MREMAP_FIXED, ram + PAGE);
+	ASSERT_EQ(ram + PAGE, half);
+	d->map[0] = half;
+	memset(ram, 0x5a, d->len + PAGE);
+	if (queue(d->importer, 0, ram, SIZE)) {
+		/* Contiguous by chance only. */
+		EXPECT_FALSE(iommu);
+		EXPECT_EQ(EFAULT, errno);
+		munmap(ram, PAGE);
+		return;
+	}
+	ASSERT_EQ(0, stream(d->importer, true));
+	ASSERT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_TRUE(is_picture(ram, SIZE, b.sequence));
+	EXPECT_EQ(0, stream(d->importer, false));
+	munmap(ram, PAGE);
+}
+
+/* Nobody has the buffers any more but the importer, which goes on. */
+VB2_TEST(vb2_import, buffer_outlives_exporter)
+{
+	struct devices *d = &self->d;
+	size_t len = 96 << 20;
+	struct v4l2_buffer b;
+	char *ram;
+	int i;
+
+	for (i = 0; i < NBUFS; i++)
+		ASSERT_EQ(0, queue(d->importer, i, d->map[i],
+				   d->len));
+	for (i = 0; i < NBUFS; i++)
+		ASSERT_EQ(0, munmap(d->map[i], d->len));
+	ASSERT_EQ(0, request(d->exporter, V4L2_MEMORY_MMAP, 0));
+	ASSERT_EQ(0, close(d->exporter));
+	d->exporter = -1;
+
+	/* Who gets what was freed? */
+	ram = mmap(NULL, len, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		   -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)ram);
+	memset(ram, 0x5a, len);
+	ASSERT_EQ(0, stream(d->importer, true));
+	for (i = 0; i < NBUFS; i++) {
+		ASSERT_EQ(0, dequeue(d->importer, &b));
+		EXPECT_EQ(0, b.flags & V4L2_BUF_FLAG_ERROR);
+	}
+	EXPECT_EQ(0, stream(d->importer, false));
+	EXPECT_TRUE(is_filled(ram, len, 0x5a));
+	munmap(ram, len);
+}
+
+VB2_TEST(vb2_import, importer_is_unbound)
+{
+	struct devices *d = &self->d;
+	const char *name = getenv("VB2_IMPORTER_PCI");
+	struct v4l2_buffer b;
+	int i;
+
+	if (!name)
+		SKIP(return, "VB2_IMPORTER_PCI is not set");
+	for (i = 0; i < NBUFS; i++)
+		ASSERT_EQ(0, queue(d->importer, i, d->map[i],
+				   d->len));
+	ASSERT_EQ(0, stream(d->importer, true));
+	write_file("/sys/bus/pci/devices/%s/driver/unbind", name, name);
+	EXPECT_EQ(-1, dequeue(d->importer, &b));
+	EXPECT_EQ(ENODEV, errno);
+	close(d->importer);
+	d->importer = -1;
+	memset(d->map[0], 0x5a, d->len);
+	write_file("/sys/bus/pci/drivers_probe%s", "", name);
+}
+
+/* --- a PCI BAR ----------------------------------------------------------- */
+
+FIXTURE(vb2_bar)
+{
+	struct devices d;
+	char *bar;
+	const char *pci;
+};
+
+FIXTURE_SETUP(vb2_bar)
+{
+	const char *name = getenv("VB2_BAR");
+	int fd;
+
+	self->pci = getenv("VB2_BAR_PCI");
+	if (getenv("VB2_ERROR") || !name || !self->pci)
+		SKIP(return, "VB2_BAR and VB2_BAR_PCI are not set");
+	open_devices(_metadata, &self->d);
+	fd = open(name, O_RDWR);
+	ASSERT_LE(0, fd);
+	self->bar = mmap(NULL, NBUFS * SIZE, RW, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->bar);
+	close(fd);
+}
+
+FIXTURE_TEARDOWN(vb2_bar)
+{
+	munmap(self->bar, NBUFS * SIZE);
+	close_devices(&self->d);
+}
+
+static pid_t remove_device(const char *name)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	write_file("/sys/bus/pci/devices/%s/remove", name, "1");
+	_exit(0);
+}
+
+static void rescan_bus(void)
+{
+	write_file("/sys/bus/pci/rescan%s", "", "1");
+	usleep(100000);
+}
+
+VB2_TEST(vb2_bar, picture_in_a_bar)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	int i;
+
+	for (i = 0; i < NBUFS; i++)
+		ASSERT_EQ(0, queue(d->importer, i, self->bar + i * SIZE, SIZE));
+	ASSERT_EQ(0, stream(d->importer, true));
+	for (i = 0; i < NBUFS; i++) {
+		ASSERT_EQ(0, dequeue(d->importer, &b));
+		EXPECT_TRUE(is_picture(self->bar + b.index * SIZE, SIZE,
+				       b.sequence));
+	}
+	EXPECT_EQ(0, stream(d->importer, false));
+}
+
+VB2_TEST(vb2_bar, removal_errors_the_queue)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b = { };
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < NBUFS; i++)
+		ASSERT_EQ(0, queue(d->importer, i, self->bar + i * SIZE, SIZE));
+	ASSERT_EQ(0, stream(d->importer, true));
+	pid = remove_device(self->pci);
+	ASSERT_LT(0, pid);
+	while (!dequeue(d->importer, &b))
+		if (queue(d->importer, b.index, self->bar + b.index * SIZE,
+			  SIZE))
+			break;
+	EXPECT_EQ(EIO, errno);
+	EXPECT_ERROR(EIO, dequeue(d->importer, &b));
+	/* It comes to its end because the camera does, whatever we do. */
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, stream(d->importer, false));
+
+	/* The same pointers, which are not taken for what they were. */
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0, self->bar, SIZE));
+	ASSERT_EQ(0, queue(d->importer, 1, d->map[1], d->len));
+	ASSERT_EQ(0, stream(d->importer, true));
+	ASSERT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_EQ(1, b.index);
+	EXPECT_TRUE(is_picture(d->map[1], SIZE, b.sequence));
+	EXPECT_EQ(0, stream(d->importer, false));
+	rescan_bus();
+}
+
+/* Queued, and the camera has not begun. */
+VB2_TEST(vb2_bar, removal_before_streaming)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, queue(d->importer, 0, self->bar, SIZE));
+	ASSERT_EQ(0, queue(d->importer, 1, d->map[1], d->len));
+	pid = remove_device(self->pci);
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_ERROR(EIO, stream(d->importer, true));
+	EXPECT_EQ(0, stream(d->importer, false));
+	EXPECT_ERROR(EFAULT, queue(d->importer, 0, self->bar, SIZE));
+	ASSERT_EQ(0, queue(d->importer, 1, d->map[1], d->len));
+	ASSERT_EQ(0, stream(d->importer, true));
+	EXPECT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_EQ(0, stream(d->importer, false));
+	rescan_bus();
+}
+
+TEST_HARNESS_MAIN
