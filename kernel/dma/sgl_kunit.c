@@ -972,10 +972,10 @@ static void lend_peer(struct kunit *test, struct moving *moving)
 	need_peer(test);
 	*moving = *(const struct moving *)test->param_value;
 	file = open_bar(test, machine.peer);
-	moving->addr = map_user(test, file, 0, EDU_SIZE, RW, MAP_SHARED);
+	moving->addr = map_user(test, file, 0, BAR_SIZE, RW, MAP_SHARED);
 	fput(file);
 	moving->window = machine.peer->resource[0].parent;
-	moving->before = DEFINE_RES_MEM_NAMED(bar(machine.peer), EDU_SIZE,
+	moving->before = DEFINE_RES_MEM_NAMED(bar(machine.peer), BAR_SIZE,
 					      "kunit");
 	moving->table = sgl_dma_map_pci_bar(machine.peer, &machine.peer->dev,
 					    bar(machine.peer), 0x4000);
@@ -1045,8 +1045,8 @@ static void expect_moved(struct kunit *test, struct moving *moving, size_t size)
 
 static void end_moving(struct kunit *test, struct moving *moving)
 {
-	vm_munmap(moving->addr, EDU_SIZE);
-	KUNIT_EXPECT_EQ(test, pci_resource_len(machine.peer, 0), EDU_SIZE);
+	vm_munmap(moving->addr, BAR_SIZE);
+	KUNIT_EXPECT_EQ(test, pci_resource_len(machine.peer, 0), BAR_SIZE);
 	KUNIT_EXPECT_EQ(test, dma_region_lend(machine.peer, 0), 0);
 	expect_nothing_left(test, machine.peer);
 }
@@ -1071,7 +1071,7 @@ static void bar_is_moved(struct kunit *test)
 						  &moving.before));
 	ret = pci_assign_resource(machine.peer, 0);
 	if (!ret)
-		expect_moved(test, &moving, EDU_SIZE);
+		expect_moved(test, &moving, BAR_SIZE);
 	release_resource(&moving.before);
 	if (ret)
 		KUNIT_ASSERT_EQ(test, 0, pci_assign_resource(machine.peer, 0));
@@ -1182,7 +1182,7 @@ static void bar_is_resized(struct kunit *test)
 	KUNIT_EXPECT_GT(test, rebar.writes, 0);
 	KUNIT_EXPECT_EQ(test, rebar.while_lent, 0);
 	if (!ret) {
-		expect_moved(test, &moving, 2 * EDU_SIZE);
+		expect_moved(test, &moving, 2 * BAR_SIZE);
 		KUNIT_EXPECT_EQ(test, resize_bar(machine.peer, SIZE_1M), 0);
 	} else {
 		/* It stays what it was, and where. */
