@@ -966,12 +966,14 @@ BAR_TEST(allocation_fails)
 	if (fail_nth < 0 || !let_everything_fail())
 		SKIP(return, "no CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC");
 	ASSERT_EQ(0, io_setup(&nth_ctx));
+	/* The kernel looks into the ring: without page tables that is -EINVAL. */
+	(void)*(volatile unsigned int *)nth_ctx;
 	for (i = 0; i < (int)(sizeof(nth_ios) / sizeof(*nth_ios)); i++) {
 		if (nth_ios[i].ram && !mixed)
 			continue;
 		/* To lend a BAR cannot do without. */
 		if (getenv("BAR_IO_REMOVALS"))
-			EXPECT_LT(1, check_each_nth(_metadata, self,
+			EXPECT_LT(0, check_each_nth(_metadata, self,
 						    &nth_ios[i], fail_nth,
 						    true));
 		check_each_nth(_metadata, self, &nth_ios[i], fail_nth, false);
