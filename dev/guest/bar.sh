@@ -15,10 +15,3 @@ find_bar_disk() {
 	own_bar_offset=0x1000000	# NVMe has queues at its start
 	export BAR_IO_DISK="/dev/$bar_disk" BAR_IO_DISK_PCI="$bar_disk_pci"
 }
-
-# bar_io_results NAME ARGUMENTS: the kernel's selftest bar_io
-bar_io_results() {
-	name=$1
-	shift
-	harness_results "$name" bar_io "$@"
-}

@@ -22,6 +22,7 @@
  *	mem=512M pageless_kunit.ram=32M@512M
  */
 #include <kunit/device.h>
+#include <kunit/edu.h>
 #include <kunit/pageless.h>
 #include <kunit/test.h>
 #include <linux/async.h>
@@ -58,18 +59,6 @@ MODULE_PARM_DESC(seed, "of the random lists; 0 takes one and prints it");
 static bool unregister_mapped;
 module_param(unregister_mapped, bool, 0400);
 MODULE_PARM_DESC(unregister_mapped, "run the case that makes dma-debug warn");
-
-#define EDU_VENDOR	0x1234
-#define EDU_DEVICE	0x11e8
-#define EDU_LIVENESS	0x04	/* reads as the inverse of what was written */
-#define EDU_DMA_SRC	0x80
-#define EDU_DMA_DST	0x88
-#define EDU_DMA_COUNT	0x90
-#define EDU_DMA_CMD	0x98
-#define EDU_DMA_RUN	BIT(0)
-#define EDU_DMA_TO_RAM	BIT(1)
-#define EDU_BUF		0x40000
-#define EDU_BUF_SIZE	4095	/* QEMU refuses the last byte */
 
 #define MAX_PIECES	8
 

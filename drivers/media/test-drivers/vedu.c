@@ -13,6 +13,7 @@
  *	echo vedu >/sys/bus/pci/devices/0000:00:04.0/driver_override
  *	echo 0000:00:04.0 >/sys/bus/pci/drivers_probe
  */
+#include <kunit/edu.h>
 #include <linux/completion.h>
 #include <linux/dma-mapping.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -25,21 +26,6 @@
 #include <media/v4l2-ioctl.h>
 #include <media/videobuf2-dma-contig.h>
 #include <media/videobuf2-v4l2.h>
-
-#define EDU_VENDOR		0x1234
-#define EDU_DEVICE		0x11e8
-#define EDU_IRQ_STATUS		0x24
-#define EDU_IRQ_ACK		0x64
-#define EDU_DMA_SRC		0x80
-#define EDU_DMA_DST		0x88
-#define EDU_DMA_COUNT		0x90
-#define EDU_DMA_CMD		0x98
-#define EDU_DMA_RUN		BIT(0)
-#define EDU_DMA_TO_RAM		BIT(1)
-#define EDU_DMA_IRQ		BIT(2)
-#define EDU_DMA_DONE		0x100	/* in the status */
-#define EDU_BUF			0x40000
-#define EDU_BUF_SIZE		4095	/* QEMU refuses the last byte */
 
 #define VEDU_CHUNK		2048	/* bytes of a picture in one transfer */
 #define VEDU_WIDTH		64

@@ -778,7 +778,7 @@ BAR_TEST(device_is_unplugged)
 		SKIP(return, "no route, or no BAR_IO_HOTPLUG and _UNPLUGS");
 	signal(SIGBUS, bar_is_gone);
 	for (; n; n--) {
-		memcpy(self->map, self->ram, SIZE);
+		copy(self->map, self->ram, SIZE);
 		reader = start_process(self, reads_are_right);
 		ASSERT_LE(0, reader);
 		writer = start_process(self, writes_are_right);
@@ -1006,11 +1006,11 @@ BAR_TEST(write_combining)
 		ASSERT_NE(MAP_FAILED, (void *)wc);
 		first = wc_first ? wc : self->map;
 		second = wc_first ? self->map : wc;
-		memset(self->map, 0, SIZE);
+		clear(self->map, SIZE);
 		EXPECT_IO(SIZE, pread(self->disk, first, SIZE, 0));
 		if (!self->error)
 			EXPECT_TRUE(same(second, self->ram, SIZE));
-		memset(self->map, 0, SIZE);
+		clear(self->map, SIZE);
 		EXPECT_IO(SIZE, pread(self->disk, second, SIZE, 0));
 		if (!self->error)
 			EXPECT_TRUE(same(first, self->ram, SIZE));
