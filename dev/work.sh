@@ -60,10 +60,13 @@ reachable() {
 	done
 }
 
+# of_arches: of the files on standard input, those that are not another architecture's ($arches: a pattern)
+of_arches() { sed "/^arch\/${arches:-x86}\//!{/^arch\//d}"; }
+
 # configured: of the .c files on standard input, the objects that the configuration
-# builds; tools/ is not the kernel, and an architecture has no others ($arches: a pattern)
+# builds; tools/ is not the kernel
 configured() {
-	sed "/^tools\//d; /^arch\/${arches:-x86}\//!{/^arch\//d}" | sort >$scratch/sources
+	of_arches | sed '/^tools\//d' | sort >$scratch/sources
 	sed -n 's,/[^/]*\.c$,,p' $scratch/sources | sort -u | while read -r folder; do
 		! reachable "$folder" || kbuild "$folder" objects
 	done | sort -u >$scratch/objects

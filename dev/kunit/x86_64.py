@@ -16,5 +16,6 @@ CONFIG_SERIAL_8250_CONSOLE=y''',
 			       f'crypt,,1,rw,0 131072 crypt aes-xts-plain64 {"c5" * 32} 0 /dev/nvme0n1 0" '
 			       'dm-mod.waitfor=/dev/nvme0n1 '
 			       'blk_pageless_disk_kunit.disks=nvme0n1,dm-0 blk_pageless_disk_kunit.phys=0x22000000',
-			   # SeaBIOS, not qboot: the boots behind an I/O MMU need its ACPI tables
-			   extra_qemu_params=['-M', 'q35,kernel-irqchip=split', '-smp', '2'])
+			   # SeaBIOS, not qboot: the boots behind an I/O MMU need its ACPI tables.
+			   # One thread for both CPUs: see dev/jobs
+			   extra_qemu_params=['-M', 'q35,kernel-irqchip=split', '-smp', '2', '-accel', 'tcg,thread=single'])
