@@ -357,3 +357,23 @@ enum pci_p2pdma_map_type pci_p2pdma_route(struct pci_dev *provider,
 							 &dist, cache, true);
 	return type;
 }
+
+/**
+ * pci_p2pdma_host_forwards - does a host bridge send requests back to a BAR?
+ * @provider: the device with the BAR
+ * @client: the device whose requests come up to the host bridge, wherever they
+ *	could have gone on the way
+ *
+ * For addresses that an I/O MMU translates: only what it sends on is an address
+ * of the BAR, be it one of @client itself or of a device next to it.
+ *
+ * The caller keeps both devices alive.
+ *
+ * Context: Any.
+ * Return: true if it is known that it does; if not, the log has the reason.
+ */
+bool pci_p2pdma_host_forwards(struct pci_dev *provider, struct pci_dev *client)
+{
+	return cpu_supports_p2pdma() ||
+	       host_bridge_whitelist(provider, client, true);
+}

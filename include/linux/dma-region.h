@@ -11,6 +11,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct device;
 struct pci_dev;
 struct resource;
 
@@ -89,6 +90,8 @@ void dma_region_unregister(struct dma_region *region);
 
 int dma_region_lend(struct pci_dev *pdev, int bar);
 void dma_region_recall(phys_addr_t phys, u64 size);
+void dma_region_deny(struct pci_dev *pdev);
+void dma_region_allow(struct pci_dev *pdev);
 
 struct dma_region *dma_region_get(phys_addr_t phys, size_t size);
 void dma_region_put(struct dma_region *region);
@@ -99,6 +102,7 @@ struct dma_region *dma_region_find(phys_addr_t phys, size_t size);
 void *dma_region_kaddr(phys_addr_t phys, size_t size);
 void *dma_region_sync_kaddr(phys_addr_t phys, size_t size);
 bool dma_region_overlaps(unsigned long pfn, unsigned long npages);
+bool dma_region_has_iova_route(struct dma_region *region, struct device *dev);
 int dma_region_check_attr(const struct dma_region *region,
 			  enum dma_region_attr attr, const char *who);
 
@@ -125,6 +129,14 @@ static inline int dma_region_lend(struct pci_dev *pdev, int bar)
 }
 
 static inline void dma_region_recall(phys_addr_t phys, u64 size)
+{
+}
+
+static inline void dma_region_deny(struct pci_dev *pdev)
+{
+}
+
+static inline void dma_region_allow(struct pci_dev *pdev)
 {
 }
 
@@ -163,6 +175,12 @@ static inline void *dma_region_sync_kaddr(phys_addr_t phys, size_t size)
 }
 
 static inline bool dma_region_overlaps(unsigned long pfn, unsigned long npages)
+{
+	return false;
+}
+
+static inline bool dma_region_has_iova_route(struct dma_region *region,
+					     struct device *dev)
 {
 	return false;
 }

@@ -91,6 +91,7 @@ int dma_grant_user(unsigned long addr, size_t len, bool write,
 	/* Lent, and taken back at once. */
 	return -EFAULT;
 }
+EXPORT_SYMBOL_GPL(dma_grant_user);
 
 /**
  * dma_hold_put - give back the hold of an owner
@@ -122,6 +123,7 @@ void dma_grant_put(struct dma_grant *grant)
 	else
 		dma_hold_put(grant->hold);
 }
+EXPORT_SYMBOL_GPL(dma_grant_put);
 
 /* All but memory with pages, which is as good for the CPU as any other. */
 static bool vma_has_no_pages(struct vm_area_struct *vma, unsigned long addr)

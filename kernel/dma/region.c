@@ -383,6 +383,44 @@ void dma_region_recall(phys_addr_t phys, u64 size)
 EXPORT_SYMBOL_GPL(dma_region_recall);
 
 #ifdef CONFIG_PCI
+/**
+ * dma_region_deny - take back what was lent of a device's BARs, and lend none
+ * @pdev: the PCI device
+ *
+ * For who is going to reset the device or to turn the decoding of its BARs off:
+ * afterwards no other device reaches them by way of dma_region_lend(). Calls
+ * may be nested; each one is undone by dma_region_allow().
+ *
+ * Context: As dma_region_recall().
+ */
+void dma_region_deny(struct pci_dev *pdev)
+{
+	int bar;
+
+	mutex_lock(&lent_mutex);
+	pdev->dma_denied++;
+	mutex_unlock(&lent_mutex);
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (pci_resource_flags(pdev, bar) & IORESOURCE_MEM)
+			dma_region_recall(pci_resource_start(pdev, bar),
+					  pci_resource_len(pdev, bar));
+}
+EXPORT_SYMBOL_GPL(dma_region_deny);
+
+/**
+ * dma_region_allow - let the BARs of a device be lent again
+ * @pdev: the PCI device of a dma_region_deny()
+ *
+ * Context: Process context, may sleep.
+ */
+void dma_region_allow(struct pci_dev *pdev)
+{
+	mutex_lock(&lent_mutex);
+	WARN_ON(!pdev->dma_denied--);
+	mutex_unlock(&lent_mutex);
+}
+EXPORT_SYMBOL_GPL(dma_region_allow);
+
 static int lend_bar(struct pci_dev *pdev, struct resource *res)
 {
 	struct lent_region *lent = lent_find(res->start, resource_size(res));
@@ -425,8 +463,8 @@ static int lend_bar(struct pci_dev *pdev, struct resource *res)
  * Context: Process context, may sleep. Not under a lock that memory or CPU
  * hotplug takes, nor the mmap lock.
  * Return: 0, or an error that leaves nothing behind: %-EINVAL if the BAR is no
- * memory or is smaller than a page; %-ENODEV if it is not assigned or just
- * being recalled; %-EEXIST if somebody has registered a part of it; %-ENOMEM.
+ * memory or is smaller than a page; %-ENODEV if it is not assigned, just being
+ * recalled, or denied by dma_region_deny(); %-EEXIST if somebody has registered a part of it; %-ENOMEM.
  */
 int dma_region_lend(struct pci_dev *pdev, int bar)
 {
@@ -437,7 +475,7 @@ int dma_region_lend(struct pci_dev *pdev, int bar)
 		return -EINVAL;
 	static_branch_enable(&dma_regions_exist_key);
 	mutex_lock(&lent_mutex);
-	if (res->parent)
+	if (res->parent && !pdev->dma_denied)
 		ret = lend_bar(pdev, res);
 	mutex_unlock(&lent_mutex);
 	return ret;
@@ -777,6 +815,34 @@ bool dma_region_can_map(struct dma_region *region, struct device *dev)
 	return dev_is_dma_coherent(dev) || !region_is_cached(region) ||
 	       IS_ENABLED(CONFIG_ARCH_HAS_SYNC_DMA_PAGELESS);
 }
+
+/**
+ * dma_region_has_iova_route - does a device reach memory through an I/O MMU?
+ * @region: the region
+ * @dev: the device, which is alive
+ *
+ * At whatever address the I/O MMU's tables have it, which need not be those of
+ * the DMA API. Then there are no bus addresses: every request goes up to the
+ * host bridge to be translated, and device memory is where that sends it on to,
+ * also if the device is below the same switch, or has the BAR itself.
+ *
+ * Context: Any.
+ * Return: false if the host bridge is not known to forward such requests, if
+ * either is no PCI device, or if the encryption bit that the I/O MMU's tables
+ * have would be the wrong one.
+ */
+bool dma_region_has_iova_route(struct dma_region *region, struct device *dev)
+{
+	bool mmio = region->attr == DMA_REGION_MMIO;
+
+	if (!iommu_dma_encryption_fits(mmio, region->encrypted))
+		return false;
+	if (!mmio)
+		return true;
+	return region->pdev && dev_is_pci(dev) &&
+	       pci_p2pdma_host_forwards(region->pdev, to_pci_dev(dev));
+}
+EXPORT_SYMBOL_GPL(dma_region_has_iova_route);
 
 /**
  * dma_region_can_bounce - can memory of a region ever be bounced for a device?

@@ -348,6 +348,19 @@ static void region_is_maintained_if_it_is_cached(struct kunit *test)
 	expect_sync_kaddr(test, &region, NULL);
 }
 
+/* A device that is no PCI device reaches memory, but no BARs. */
+static void region_has_iova_route(struct kunit *test)
+{
+	struct device *dev = kunit_device_register(test, "dma-region");
+	struct dma_region region = region_at(4, 4);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	region.encrypted = true;
+	KUNIT_EXPECT_TRUE(test, dma_region_has_iova_route(&region, dev));
+	region.attr = DMA_REGION_MMIO;
+	KUNIT_EXPECT_FALSE(test, dma_region_has_iova_route(&region, dev));
+}
+
 /* ---- Holds and users ---- */
 
 struct counted_user {
@@ -851,6 +864,7 @@ static struct kunit_case region_cases[] = {
 	KUNIT_CASE(region_is_busy_resource),
 	KUNIT_CASE(region_lookup),
 	KUNIT_CASE(region_is_maintained_if_it_is_cached),
+	KUNIT_CASE(region_has_iova_route),
 	KUNIT_CASE(region_in_interrupts),
 	KUNIT_CASE(region_revokes_users),
 	KUNIT_CASE(region_unregister_waits),

@@ -574,6 +574,35 @@ static void owner_waits_for_who_has_no_callback(struct kunit *test)
 	expect_nothing_left(test, machine.pdev);
 }
 
+static int deny(struct pci_dev *pdev)
+{
+	dma_region_deny(pdev);
+	return 0;
+}
+
+static void denied_bar_is_not_lent(struct kunit *test)
+{
+	struct dma_sg_table *table = new_table(test);
+	struct taker taker;
+
+	start_taking_with(&taker, deny, machine.pdev);
+	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&taker.done,
+							     A_WHILE));
+	sgl_dma_unmap(table);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&taker.done,
+							     FOREVER));
+	stop_taking(&taker);
+	expect_nothing_left(test, machine.pdev);
+
+	KUNIT_EXPECT_EQ(test, map_and_unmap(0, 0x1000), -ENODEV);
+	dma_region_deny(machine.pdev);
+	dma_region_allow(machine.pdev);
+	KUNIT_EXPECT_EQ(test, map_and_unmap(0, 0x1000), -ENODEV);
+	KUNIT_EXPECT_EQ(test, dma_region_lend(machine.pdev, 0), -ENODEV);
+	dma_region_allow(machine.pdev);
+	KUNIT_EXPECT_EQ(test, map_and_unmap(0, 0x1000), 0);
+}
+
 struct borrower {
 	struct kunit		*test;
 	atomic_t		revoked;
@@ -1617,6 +1646,7 @@ static struct kunit_case sgl_cases[] = {
 	KUNIT_CASE(released_bar_is_taken_back),
 	KUNIT_CASE(other_bars_cannot_be_lent),
 	KUNIT_CASE(owner_waits_for_who_has_no_callback),
+	KUNIT_CASE(denied_bar_is_not_lent),
 	KUNIT_CASE(callback_ends_the_mapping),
 	KUNIT_CASE(callback_is_not_called_after_unmap),
 	KUNIT_CASE(callback_comes_too_late),

@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
+#include "bar_test.h"
 
 #define SIZE		bar_size()
 #define BLOCK		4096L
@@ -61,51 +62,6 @@ static long bar_size(void)
 	const char *size = getenv("BAR_IO_SIZE");
 
 	return size ? strtol(size, NULL, 0) : 4L << 20;
-}
-
-/* Different in each 8 bytes, and in each call. */
-static void fill(void *to, size_t len)
-{
-	static uint64_t seed = 88172645463325252ULL;
-	uint64_t *word = to;
-
-	for (; len; len -= 8) {
-		seed ^= seed << 13;
-		seed ^= seed >> 7;
-		seed ^= seed << 17;
-		*word++ = seed;
-	}
-}
-
-/*
- * 8 bytes at a time, and no others: a BAR is no memory.  memset() and memcpy()
- * may use instructions that fault there, such as arm64's DC ZVA.
- */
-static void copy(volatile void *to, const void *from, size_t len)
-{
-	const uint64_t *word = from;
-	volatile uint64_t *p = to;
-
-	for (; len; len -= 8)
-		*p++ = *word++;
-}
-
-static void clear(volatile void *to, size_t len)
-{
-	volatile uint64_t *p = to;
-
-	for (; len; len -= 8)
-		*p++ = 0;
-}
-
-static bool same(const volatile void *a, const volatile void *b, size_t len)
-{
-	const volatile uint64_t *x = a, *y = b;
-
-	for (; len; len -= 8)
-		if (*x++ != *y++)
-			return false;
-	return true;
 }
 
 /*
@@ -603,17 +559,6 @@ BAR_TEST(disk_that_cannot)
 
 /* --- the device goes away ------------------------------------------------- */
 
-static int write_to(const char *path, const char *what)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, what, strlen(what)) < 0 ? -1 : 0;
-	close(fd);
-	return ret;
-}
-
 /* To a file in the folder of the device with the BAR. */
 static int write_beside_bar(const char *file, const char *what)
 {
@@ -850,28 +795,6 @@ BAR_TEST(driver_is_unbound)
 }
 
 /* --- memory runs out ------------------------------------------------------ */
-
-/* Nothing fails by itself: who fails is asked for in fail-nth. */
-static bool let_everything_fail(void)
-{
-	static const char *const faults[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },
-		{ "failslab/verbose", "0" },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/min-order", "0" },
-		{ "fail_page_alloc/verbose", "0" },
-	};
-	char path[256];
-	int i;
-
-	for (i = 0; i < (int)(sizeof(faults) / sizeof(*faults)); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
-			 faults[i][0]);
-		if (write_to(path, faults[i][1]))
-			return false;
-	}
-	return true;
-}
 
 static const struct nth_io {
 	const char *name;
