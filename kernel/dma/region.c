@@ -464,7 +464,8 @@ static int lend_bar(struct pci_dev *pdev, struct resource *res)
  * hotplug takes, nor the mmap lock.
  * Return: 0, or an error that leaves nothing behind: %-EINVAL if the BAR is no
  * memory or is smaller than a page; %-ENODEV if it is not assigned, just being
- * recalled, or denied by dma_region_deny(); %-EEXIST if somebody has registered a part of it; %-ENOMEM.
+ * recalled, or denied by dma_region_deny(); %-EEXIST if somebody has registered
+ * a part of it; %-ENOMEM.
  */
 int dma_region_lend(struct pci_dev *pdev, int bar)
 {

@@ -122,7 +122,8 @@ static int open_by_iommufd(struct device *device)
 	    ioctl(device->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) ||
 	    ioctl(device->iommu, IOMMU_IOAS_ALLOC, &ioas))
 		return -1;
-	device->ioas = attach.pt_id = ioas.out_ioas_id;
+	attach.pt_id = ioas.out_ioas_id;
+	device->ioas = ioas.out_ioas_id;
 	if (ioctl(device->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
 		return -1;
 	return device->fd;
@@ -277,17 +278,17 @@ FIXTURE_TEARDOWN(vfio_bar)
 	close(self->log);
 }
 
-static void edu_write(FIXTURE_DATA(vfio_bar) *self, int reg, __u64 value)
+static void edu_write(FIXTURE_DATA(vfio_bar) * self, int reg, __u64 value)
 {
 	*(volatile __u64 *)(self->regs + reg) = value;
 }
 
-static bool edu_is_done(FIXTURE_DATA(vfio_bar) *self)
+static bool edu_is_done(FIXTURE_DATA(vfio_bar) * self)
 {
 	return !(*(volatile __u64 *)(self->regs + EDU_DMA_CMD) & EDU_DMA_RUN);
 }
 
-static void edu_start(FIXTURE_DATA(vfio_bar) *self, __u64 iova, bool to_memory)
+static void edu_start(FIXTURE_DATA(vfio_bar) * self, __u64 iova, bool to_memory)
 {
 	edu_write(self, EDU_DMA_SRC, to_memory ? EDU_BUF : iova);
 	edu_write(self, EDU_DMA_DST, to_memory ? iova : EDU_BUF);
@@ -296,7 +297,7 @@ static void edu_start(FIXTURE_DATA(vfio_bar) *self, __u64 iova, bool to_memory)
 				     (to_memory ? EDU_DMA_TO_RAM : 0));
 }
 
-static bool edu_wait(FIXTURE_DATA(vfio_bar) *self)
+static bool edu_wait(FIXTURE_DATA(vfio_bar) * self)
 {
 	int i;
 
@@ -308,7 +309,7 @@ static bool edu_wait(FIXTURE_DATA(vfio_bar) *self)
 	return false;
 }
 
-static bool edu_transfer(FIXTURE_DATA(vfio_bar) *self, __u64 iova,
+static bool edu_transfer(FIXTURE_DATA(vfio_bar) * self, __u64 iova,
 			 bool to_memory)
 {
 	edu_start(self, iova, to_memory);
@@ -316,7 +317,7 @@ static bool edu_transfer(FIXTURE_DATA(vfio_bar) *self, __u64 iova,
 }
 
 /* Faults of the I/O MMU that the kernel has told of since the last call. */
-static int faults(FIXTURE_DATA(vfio_bar) *self)
+static int faults(FIXTURE_DATA(vfio_bar) * self)
 {
 	char line[1024];
 	int found = 0;
@@ -334,7 +335,7 @@ static int faults(FIXTURE_DATA(vfio_bar) *self)
 }
 
 /* Not the first time: of many faults within 5 seconds the kernel tells few. */
-static bool edu_faults(FIXTURE_DATA(vfio_bar) *self, __u64 iova)
+static bool edu_faults(FIXTURE_DATA(vfio_bar) * self, __u64 iova)
 {
 	int i;
 
@@ -349,14 +350,14 @@ static bool edu_faults(FIXTURE_DATA(vfio_bar) *self, __u64 iova)
 }
 
 /* What the RAM has goes through edu to an address, or the other way around. */
-static bool copy_by_edu(FIXTURE_DATA(vfio_bar) *self, __u64 from, __u64 to)
+static bool copy_by_edu(FIXTURE_DATA(vfio_bar) * self, __u64 from, __u64 to)
 {
 	return edu_transfer(self, from, false) && edu_transfer(self, to, true);
 }
 
 /* Data comes and goes, and nothing but that. */
 static void check_dma(struct __test_metadata *_metadata,
-		      FIXTURE_DATA(vfio_bar) *self, volatile char *bar,
+		      FIXTURE_DATA(vfio_bar) * self, volatile char *bar,
 		      __u64 iova)
 {
 	fill(self->ram, EDU_LEN);
@@ -372,7 +373,7 @@ static void check_dma(struct __test_metadata *_metadata,
 
 /* The device does not reach it any more; unmapping says that it was there. */
 static void check_no_dma(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(vfio_bar) *self, __u64 iova)
+			 FIXTURE_DATA(vfio_bar) * self, __u64 iova)
 {
 	fill(self->ram, EDU_LEN);
 	ASSERT_TRUE(edu_transfer(self, RAM_IOVA, false));
@@ -397,7 +398,8 @@ VFIO_TEST(there_is_no_route)
 
 	/* Where no device is yet it can be mapped, and none is let in. */
 	ASSERT_EQ(0, ioctl(self->edu.iommu, IOMMU_IOAS_ALLOC, &ioas));
-	self->edu.ioas = attach.pt_id = ioas.out_ioas_id;
+	attach.pt_id = ioas.out_ioas_id;
+	self->edu.ioas = ioas.out_ioas_id;
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	EXPECT_EQ(-1, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 			    &attach));
@@ -573,7 +575,7 @@ VFIO_TEST(importer_is_closed)
 
 static void *reset_again_and_again(void *data)
 {
-	FIXTURE_DATA(vfio_bar) *self = data;
+	FIXTURE_DATA(vfio_bar) * self = data;
 	int resets = atoi(getenv("VFIO_RESETS"));
 
 	for (; resets; resets--) {
