@@ -4,6 +4,15 @@
 
 pci=/sys/bus/pci/devices
 
+# pci_device ID: the first with this device ID of QEMU's
+pci_device() { basename "$(dirname "$(grep -l "$1" $pci/*/device | head -n 1)")"; }
+find_edu() { edu=$(pci_device 0x11e8); }
+find_ivshmem() { ivshmem=$(pci_device 0x1110); }
+
+check_that_nobody_holds_a_bar() {
+	check 'nobody holds a BAR any more' sh -c '! grep -q ": ." /sys/kernel/debug/dma_regions'
+}
+
 # the disk with the serial number "bar" has a controller memory buffer, in its BAR 2
 find_bar_disk() {
 	bar_disk=$(grep -lw bar /sys/block/nvme[0-9]n1/device/serial)
