@@ -38,7 +38,10 @@
 /* Every registered region, by PFN; look-ups are lockless. */
 static struct maple_tree regions = MTREE_INIT(regions, MT_FLAGS_USE_RCU);
 
-/* To claim and insert, or to erase and unclaim, is one step for others. */
+/*
+ * To claim and insert, or to erase and unclaim, is one step for others. What is
+ * lent has no claim, and is taken back under this.
+ */
 static DEFINE_MUTEX(regions_mutex);
 
 /* Protects the list of users of every region; never held long. */
@@ -165,22 +168,40 @@ static void region_released(struct percpu_ref *ref)
 	complete(&container_of(ref, struct dma_region, ref)->released);
 }
 
-/* Called with memory hotplug locked out, which looks at the tree in turn. */
-static int region_insert(struct dma_region *region)
+static int region_check_free(struct dma_region *region)
 {
-	unsigned long last = region->pfn + region->npages - 1;
-	int ret;
-
-	/* A BAR is no RAM, and may be P2PDMA memory as well. */
-	if (!region->lent && range_has_page(region->pfn, last + 1))
+	if (range_has_page(region->pfn, region->pfn + region->npages))
 		return -EINVAL;
 	if (dma_region_overlaps(region->pfn, region->npages))
 		return -EEXIST;
-	ret = region->lent ? 0 : region_claim(region);
+	return 0;
+}
+
+static int region_insert(struct dma_region *region)
+{
+	return mtree_insert_range(&regions, region->pfn,
+				  region->pfn + region->npages - 1, region,
+				  GFP_KERNEL);
+}
+
+/*
+ * The claim may recall what was lent, see request_mem_region(), and may so wait
+ * for others: not with memory hotplug locked out, which looks at the tree in
+ * turn. What was free before can have pages after it.
+ */
+static int region_claim_and_insert(struct dma_region *region)
+{
+	int ret = region_check_free(region);
+
+	if (!ret)
+		ret = region_claim(region);
 	if (ret)
 		return ret;
-	ret = mtree_insert_range(&regions, region->pfn, last, region,
-				 GFP_KERNEL);
+	get_online_mems();
+	ret = region_check_free(region);
+	if (!ret)
+		ret = region_insert(region);
+	put_online_mems();
 	if (ret)
 		region_unclaim(region);
 	return ret;
@@ -229,11 +250,14 @@ int dma_region_register(struct dma_region *region)
 
 	/* Before anybody can find it, and outside of the locks of hotplug. */
 	static_branch_enable(&dma_regions_exist_key);
-	get_online_mems();
-	mutex_lock(&regions_mutex);
-	ret = region_insert(region);
-	mutex_unlock(&regions_mutex);
-	put_online_mems();
+	if (region->lent) {
+		/* A BAR is no RAM, and may be P2PDMA memory as well. */
+		ret = region_insert(region);
+	} else {
+		mutex_lock(&regions_mutex);
+		ret = region_claim_and_insert(region);
+		mutex_unlock(&regions_mutex);
+	}
 	if (ret)
 		percpu_ref_exit(&region->ref);
 	return ret;
@@ -291,10 +315,14 @@ void dma_region_unregister(struct dma_region *region)
 		debug_dma_check_unmapped(dma_region_phys(region),
 					 dma_region_size(region),
 					 region->name);
-	mutex_lock(&regions_mutex);
-	mtree_erase(&regions, region->pfn);
-	region_unclaim(region);
-	mutex_unlock(&regions_mutex);
+	if (region->lent) {
+		mtree_erase(&regions, region->pfn);
+	} else {
+		mutex_lock(&regions_mutex);
+		mtree_erase(&regions, region->pfn);
+		region_unclaim(region);
+		mutex_unlock(&regions_mutex);
+	}
 	synchronize_rcu();
 	xa_destroy(&region->routes);
 	percpu_ref_exit(&region->ref);

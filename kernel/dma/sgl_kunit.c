@@ -574,6 +574,40 @@ static void owner_waits_for_who_has_no_callback(struct kunit *test)
 	expect_nothing_left(test, machine.pdev);
 }
 
+/* 0 if user space is to lose what is in use by a driver. */
+static int claim_bar(struct pci_dev *pdev)
+{
+	int ret = 0;
+
+	if (!request_mem_region(bar(pdev), BAR_SIZE, "kunit"))
+		return -EBUSY;
+	if (!iomem_is_exclusive(bar(pdev)))
+		ret = -EPERM;
+	release_mem_region(bar(pdev), BAR_SIZE);
+	return ret;
+}
+
+static void claimed_bar_is_taken_back(struct kunit *test)
+{
+	struct dma_sg_table *table;
+	struct taker taker;
+
+	if (claim_bar(machine.pdev) == -EPERM)
+		kunit_skip(test, "needs CONFIG_IO_STRICT_DEVMEM, and not iomem=relaxed");
+	table = new_table(test);
+	start_taking_with(&taker, claim_bar, machine.pdev);
+	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&taker.done,
+							     A_WHILE));
+	KUNIT_EXPECT_EQ(test, map_and_unmap(0, 0x1000), -ENODEV);
+	sgl_dma_unmap(table);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&taker.done,
+							     FOREVER));
+	stop_taking(&taker);
+	KUNIT_EXPECT_EQ(test, taker.ret, 0);
+	KUNIT_EXPECT_NULL(test, dma_region_find(bar(machine.pdev), 1));
+	expect_nothing_left(test, machine.pdev);
+}
+
 static int deny(struct pci_dev *pdev)
 {
 	dma_region_deny(pdev);
@@ -941,18 +975,29 @@ static void drivers_region_is_granted(struct kunit *test)
 	struct dma_region other = part_of_bar(DMA_REGION_UC);
 	unsigned long addr = map_bar(test, 0, BAR_SIZE, RW, MAP_SHARED);
 	struct dma_grant grant;
+	int ret;
 
 	KUNIT_ASSERT_EQ(test, dma_region_register(&own), 0);
-	KUNIT_EXPECT_EQ(test, 0, dma_grant_user(addr + 16 * PAGE_SIZE,
-						32 * PAGE_SIZE, true, &grant));
-	KUNIT_EXPECT_PTR_EQ(test, grant.region, &own);
-	KUNIT_EXPECT_EQ(test, grant.len, 16 * PAGE_SIZE);
-	dma_region_put(grant.region);
+	ret = dma_grant_user(addr + 16 * PAGE_SIZE, 32 * PAGE_SIZE, true,
+			     &grant);
+	if (iomem_is_exclusive(dma_region_phys(&own))) {
+		/* What a driver has claimed user space may not reach. */
+		KUNIT_EXPECT_EQ(test, ret, -EFAULT);
+	} else {
+		KUNIT_EXPECT_EQ(test, ret, 0);
+	}
+	if (!ret) {
+		KUNIT_EXPECT_PTR_EQ(test, grant.region, &own);
+		KUNIT_EXPECT_EQ(test, grant.len, 16 * PAGE_SIZE);
+		dma_region_put(grant.region);
+	}
 	KUNIT_EXPECT_EQ(test, dma_grant_user(addr, 1, true, &grant), -EFAULT);
 	dma_region_unregister(&own);
 
 	if (!dma_region_register(&other)) {
-		KUNIT_EXPECT_EQ(test, -EBUSY,
+		ret = iomem_is_exclusive(dma_region_phys(&other)) ? -EFAULT :
+								    -EBUSY;
+		KUNIT_EXPECT_EQ(test, ret,
 				dma_grant_user(addr + 16 * PAGE_SIZE, 1, true,
 					       &grant));
 		dma_region_unregister(&other);
@@ -1646,6 +1691,7 @@ static struct kunit_case sgl_cases[] = {
 	KUNIT_CASE(released_bar_is_taken_back),
 	KUNIT_CASE(other_bars_cannot_be_lent),
 	KUNIT_CASE(owner_waits_for_who_has_no_callback),
+	KUNIT_CASE(claimed_bar_is_taken_back),
 	KUNIT_CASE(denied_bar_is_not_lent),
 	KUNIT_CASE(callback_ends_the_mapping),
 	KUNIT_CASE(callback_is_not_called_after_unmap),
