@@ -13,7 +13,7 @@
  *	VFIO_FAULTS=yes			let allocations fail; dma_debug may turn itself
  *					off then, and is better off before
  *
- * Both devices are bound to vfio-pci. An address that is not mapped any more is
+ * Both devices are bound to vfio-pci, by their driver_override. An address that is not mapped any more is
  * seen in the kernel's log, as a fault of the I/O MMU.
  */
 #define _GNU_SOURCE
@@ -243,6 +243,38 @@ FIXTURE_VARIANT_ADD(vfio_bar, iommufd)
 	.routed = true,
 };
 
+static bool open_edu(FIXTURE_DATA(vfio_bar) * self,
+		     const FIXTURE_VARIANT(vfio_bar) * variant)
+{
+	if (variant->open(&self->edu) < 0 ||
+	    !set_command(&self->edu, PCI_COMMAND_MASTER, true))
+		return false;
+	self->regs = map_region(&self->edu, 0, PAGE, RW);
+	return self->regs != MAP_FAILED &&
+	       !dma_map(&self->edu, self->ram, RAM_IOVA, SIZE, RW);
+}
+
+static void close_edu(FIXTURE_DATA(vfio_bar) * self)
+{
+	munmap((void *)self->regs, PAGE);
+	close_device(&self->edu);
+}
+
+static bool open_other(FIXTURE_DATA(vfio_bar) * self,
+		       const FIXTURE_VARIANT(vfio_bar) * variant)
+{
+	if (variant->open(&self->other) < 0)
+		return false;
+	self->bar = map_region(&self->other, 2, SIZE, RW);
+	return self->bar != MAP_FAILED;
+}
+
+static void close_other(FIXTURE_DATA(vfio_bar) * self)
+{
+	munmap(self->bar, SIZE);
+	close_device(&self->other);
+}
+
 FIXTURE_SETUP(vfio_bar)
 {
 	const char *edu = getenv("VFIO_EDU"), *other = getenv("VFIO_BAR");
@@ -253,16 +285,10 @@ FIXTURE_SETUP(vfio_bar)
 		SKIP(return, "there is no %s", variant->needs);
 	snprintf(self->edu.pci, sizeof(self->edu.pci), "%s", edu);
 	snprintf(self->other.pci, sizeof(self->other.pci), "%s", other);
-	ASSERT_LE(0, variant->open(&self->edu));
-	ASSERT_LE(0, variant->open(&self->other));
-	ASSERT_TRUE(set_command(&self->edu, PCI_COMMAND_MASTER, true));
-	self->regs = map_region(&self->edu, 0, PAGE, RW);
-	ASSERT_NE(MAP_FAILED, (void *)self->regs);
-	self->bar = map_region(&self->other, 2, SIZE, RW);
-	ASSERT_NE(MAP_FAILED, self->bar);
 	self->ram = mmap(NULL, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->ram);
-	ASSERT_EQ(0, dma_map(&self->edu, self->ram, RAM_IOVA, SIZE, RW));
+	ASSERT_TRUE(open_edu(self, variant));
+	ASSERT_TRUE(open_other(self, variant));
 	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	ASSERT_LE(0, self->log);
 	ASSERT_LE(0, lseek(self->log, 0, SEEK_END));
@@ -270,11 +296,9 @@ FIXTURE_SETUP(vfio_bar)
 
 FIXTURE_TEARDOWN(vfio_bar)
 {
-	munmap((void *)self->regs, PAGE);
-	munmap(self->bar, SIZE);
+	close_other(self);
+	close_edu(self);
 	munmap(self->ram, SIZE);
-	close_device(&self->other);
-	close_device(&self->edu);
 	close(self->log);
 }
 
@@ -541,8 +565,7 @@ VFIO_TEST(device_is_closed)
 {
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, self->bar, IOVA);
-	munmap(self->bar, SIZE);
-	close_device(&self->other);
+	close_other(self);
 	check_no_dma(_metadata, self, IOVA);
 
 	/* With its memory disabled, too. */
@@ -550,9 +573,7 @@ VFIO_TEST(device_is_closed)
 	ASSERT_TRUE(set_command(&self->other, PCI_COMMAND_MEMORY, false));
 	close_device(&self->other);
 
-	ASSERT_LE(0, variant->open(&self->other));
-	self->bar = map_region(&self->other, 2, SIZE, RW);
-	ASSERT_NE(MAP_FAILED, self->bar);
+	ASSERT_TRUE(open_other(self, variant));
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, self->bar, IOVA);
 }
@@ -561,14 +582,9 @@ VFIO_TEST(device_is_closed)
 VFIO_TEST(importer_is_closed)
 {
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
-	munmap((void *)self->regs, PAGE);
-	close_device(&self->edu);
+	close_edu(self);
 	ASSERT_EQ(0, ioctl(self->other.fd, VFIO_DEVICE_RESET));
-	ASSERT_LE(0, variant->open(&self->edu));
-	ASSERT_TRUE(set_command(&self->edu, PCI_COMMAND_MASTER, true));
-	self->regs = map_region(&self->edu, 0, PAGE, RW);
-	ASSERT_NE(MAP_FAILED, (void *)self->regs);
-	ASSERT_EQ(0, dma_map(&self->edu, self->ram, RAM_IOVA, SIZE, RW));
+	ASSERT_TRUE(open_edu(self, variant));
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, self->bar, IOVA);
 }
@@ -614,6 +630,50 @@ VFIO_TEST(reset_in_flight)
 	ksft_print_msg("mapped %d times\n", maps);
 	ASSERT_TRUE(edu_wait(self));
 	faults(self);
+	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
+	check_dma(_metadata, self, self->bar, IOVA);
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	close(fd);
+	return written;
+}
+
+/* It waits for who has the device open. */
+static void *unbind(void *pci)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
+		 (char *)pci);
+	return write_text(path, pci) ? NULL : "the device cannot be unbound";
+}
+
+VFIO_TEST(unbind_in_flight)
+{
+	pthread_t thread;
+	void *trouble;
+
+	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind, self->other.pci));
+	sleep(1);
+	check_dma(_metadata, self, self->bar, IOVA);
+	ASSERT_EQ(EBUSY, pthread_tryjoin_np(thread, &trouble));
+
+	edu_start(self, IOVA, true);
+	close_other(self);
+	ASSERT_EQ(0, pthread_join(thread, &trouble));
+	EXPECT_EQ(NULL, trouble);
+	ASSERT_TRUE(edu_wait(self));
+	faults(self);
+	check_no_dma(_metadata, self, IOVA);
+
+	ASSERT_TRUE(write_text("/sys/bus/pci/drivers_probe", self->other.pci));
+	ASSERT_TRUE(open_other(self, variant));
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, self->bar, IOVA);
 }
