@@ -25,6 +25,7 @@
 #include <media/v4l2-device.h>
 #include <media/v4l2-ioctl.h>
 #include <media/videobuf2-dma-contig.h>
+#include <media/videobuf2-dma-sg.h>
 #include <media/videobuf2-v4l2.h>
 
 #define VEDU_CHUNK		2048	/* bytes of a picture in one transfer */
@@ -35,6 +36,15 @@
 static unsigned int dma_bits = 28;
 module_param(dma_bits, uint, 0444);
 MODULE_PARM_DESC(dma_bits, " how many bits the device addresses; QEMU: -device edu,dma_mask=0xfffffff");
+
+enum { VEDU_DMA_CONTIG, VEDU_DMA_SG, VEDU_DMA_SG_PAGES };
+
+static unsigned int allocator;
+module_param(allocator, uint, 0644);
+MODULE_PARM_DESC(allocator, " of buffers, for devices that are bound from now on:\n"
+			    "\t\t 0 == dma-contig\n"
+			    "\t\t 1 == dma-sg\n"
+			    "\t\t 2 == dma-sg, and only memory that has pages");
 
 struct vedu_buffer {
 	struct vb2_v4l2_buffer	vb;
@@ -107,17 +117,51 @@ static int vedu_load_noise(struct vedu *vedu)
 	return vedu_transfer(vedu, vedu->noise_dma, EDU_BUF, EDU_BUF_SIZE, 0);
 }
 
-static int vedu_draw(struct vedu *vedu, dma_addr_t dma, unsigned int size,
-		     unsigned int sequence)
+/* The part of a picture that begins at pos. */
+static int vedu_draw_part(struct vedu *vedu, dma_addr_t dma, unsigned int pos,
+			  unsigned int size, unsigned int sequence)
 {
-	unsigned int pos;
+	unsigned int len;
+	u32 noise;
 	int ret = 0;
 
-	for (pos = 0; pos < size && !ret; pos += VEDU_CHUNK)
-		ret = vedu_transfer(vedu, EDU_BUF +
-				    vedu_shift(sequence, pos / VEDU_CHUNK),
-				    dma + pos, VEDU_CHUNK, EDU_DMA_TO_RAM);
+	for (; size && !ret; pos += len, dma += len, size -= len) {
+		noise = EDU_BUF + vedu_shift(sequence, pos / VEDU_CHUNK) +
+			pos % VEDU_CHUNK;
+		len = min(size, VEDU_CHUNK - pos % VEDU_CHUNK);
+		ret = vedu_transfer(vedu, noise, dma, len, EDU_DMA_TO_RAM);
+	}
 	return ret;
+}
+
+static int vedu_draw_sg(struct vedu *vedu, struct sg_table *sgt,
+			unsigned int size, unsigned int sequence)
+{
+	unsigned int pos = 0, len, i;
+	struct scatterlist *sg;
+	int ret;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		len = min(size - pos, sg_dma_len(sg));
+		ret = vedu_draw_part(vedu, sg_dma_address(sg), pos, len,
+				     sequence);
+		if (ret)
+			return ret;
+		pos += len;
+	}
+	return pos < size ? -EIO : 0;
+}
+
+static int vedu_draw(struct vedu *vedu, struct vb2_buffer *vb,
+		     unsigned int sequence)
+{
+	unsigned int size = vb2_get_plane_payload(vb, 0);
+
+	if (vb->vb2_queue->mem_ops == &vb2_dma_sg_memops)
+		return vedu_draw_sg(vedu, vb2_dma_sg_plane_desc(vb, 0), size,
+				    sequence);
+	return vedu_draw_part(vedu, vb2_dma_contig_plane_dma_addr(vb, 0), 0,
+			      size, sequence);
 }
 
 /* --- streaming ----------------------------------------------------------- */
@@ -152,8 +196,7 @@ static void vedu_work(struct work_struct *work)
 
 	while ((buf = vedu_next(vedu, &sequence))) {
 		vb = &buf->vb.vb2_buf;
-		ret = vedu_draw(vedu, vb2_dma_contig_plane_dma_addr(vb, 0),
-				vb2_get_plane_payload(vb, 0), sequence);
+		ret = vedu_draw(vedu, vb, sequence);
 		buf->vb.sequence = sequence;
 		buf->vb.field = V4L2_FIELD_NONE;
 		vb->timestamp = ktime_get_ns();
@@ -173,6 +216,18 @@ static int vedu_queue_setup(struct vb2_queue *q, unsigned int *nbuffers,
 	*nplanes = 1;
 	sizes[0] = vedu_size(vedu);
 	return 0;
+}
+
+/* What has no entries for the CPU has no address for it. */
+static int vedu_buf_init(struct vb2_buffer *vb)
+{
+	struct vb2_queue *q = vb->vb2_queue;
+	struct sg_table *sgt;
+
+	if (q->mem_ops != &vb2_dma_sg_memops || q->memory != VB2_MEMORY_USERPTR)
+		return 0;
+	sgt = vb2_dma_sg_plane_desc(vb, 0);
+	return WARN_ON(!sgt->orig_nents != !vb2_plane_vaddr(vb, 0)) ? -EIO : 0;
 }
 
 static int vedu_buf_prepare(struct vb2_buffer *vb)
@@ -237,6 +292,7 @@ static void vedu_stop_streaming(struct vb2_queue *q)
 
 static const struct vb2_ops vedu_queue_ops = {
 	.queue_setup		= vedu_queue_setup,
+	.buf_init		= vedu_buf_init,
 	.buf_prepare		= vedu_buf_prepare,
 	.buf_queue		= vedu_buf_queue,
 	.start_streaming	= vedu_start_streaming,
@@ -431,7 +487,9 @@ static int vedu_init_queue(struct vedu *vedu)
 	q->drv_priv = vedu;
 	q->buf_struct_size = sizeof(struct vedu_buffer);
 	q->ops = &vedu_queue_ops;
-	q->mem_ops = &vb2_dma_contig_memops;
+	q->mem_ops = allocator == VEDU_DMA_CONTIG ? &vb2_dma_contig_memops :
+						    &vb2_dma_sg_memops;
+	q->dma_addrs_only = allocator == VEDU_DMA_SG;
 	q->timestamp_flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
 	q->min_queued_buffers = 1;
 	q->lock = &vedu->lock;

@@ -5,8 +5,9 @@
  *
  *	VB2_EXPORTER=/dev/video0	vivid.allocators=1, that is dma-contig
  *	VB2_IMPORTER=/dev/video1	vedu: its pictures are known
- *	VB2_IOMMU=yes			if it has what makes a range contiguous
- *	VB2_ERROR=EFAULT		if it cannot import
+ *	VB2_SCATTERED=yes		if it takes what is not contiguous: with
+ *					an I/O MMU, or vedu.allocator=1
+ *	VB2_ERROR=EFAULT		if it cannot import, or vedu.allocator=2
  *	VB2_DISK=/dev/nvme0n1		that is read
  *	VB2_BAR=/sys/bus/pci/devices/0000:00:04.0/resource2
  *					of 64 KiB, which it reaches
@@ -171,6 +172,22 @@ struct devices {
 	char *map[NBUFS];
 	size_t len;		/* of each */
 };
+
+/* One page of an exporter's buffer, instead of what is there. */
+static bool place_page(const struct devices *d, unsigned int index, long page,
+		       char *at)
+{
+	size_t len;
+	char *whole = map_buffer(d->exporter, index, RW, &len);
+	bool placed;
+
+	if (whole == MAP_FAILED)
+		return false;
+	placed = mremap(whole + page * PAGE, PAGE, PAGE,
+			MREMAP_MAYMOVE | MREMAP_FIXED, at) == at;
+	munmap(whole, len);
+	return placed;
+}
 
 static void open_devices(struct __test_metadata *_metadata, struct devices *d)
 {
@@ -395,7 +412,6 @@ VB2_TEST(vb2_import, half_in_ram)
 	struct devices *d = &self->d;
 	struct v4l2_buffer b;
 	char *ram, *half;
-	bool iommu = getenv("VB2_IOMMU");
 
 	ram = mmap(NULL, d->len + PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		   0);
@@ -407,8 +423,8 @@ VB2_TEST(vb2_import, half_in_ram)
 	memset(ram, 0x5a, d->len + PAGE);
 	if (queue(d->importer, 0, ram, SIZE)) {
 		/* Contiguous by chance only. */
-		EXPECT_FALSE(iommu);
 		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(NULL, getenv("VB2_SCATTERED"));
 		munmap(ram, PAGE);
 		return;
 	}
@@ -417,6 +433,35 @@ VB2_TEST(vb2_import, half_in_ram)
 	EXPECT_TRUE(is_picture(ram, SIZE, b.sequence));
 	EXPECT_EQ(0, stream(d->importer, false));
 	munmap(ram, PAGE);
+}
+
+/* From RAM to RAM, by way of pages of the exporter, not in their order. */
+VB2_TEST(vb2_import, ranges_in_any_order)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	char *at;
+
+	if (!getenv("VB2_SCATTERED"))
+		SKIP(return, "VB2_SCATTERED is not set");
+	at = mmap(NULL, 6 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)at);
+	ASSERT_TRUE(place_page(d, 0, 2, at + PAGE));
+	ASSERT_TRUE(place_page(d, 0, 1, at + 2 * PAGE));
+	ASSERT_TRUE(place_page(d, 1, 0, at + 4 * PAGE));
+	memset(at, 0x5a, 6 * PAGE);
+	ASSERT_EQ(0, request(d->importer, V4L2_MEMORY_USERPTR, 0));
+	ASSERT_EQ(0, set_height(d->importer, 5 * PAGE / WIDTH));
+	ASSERT_EQ(0, request(d->importer, V4L2_MEMORY_USERPTR, 1));
+	ASSERT_EQ(0, queue(d->importer, 0, at + 0x280, 5 * PAGE));
+	ASSERT_EQ(0, stream(d->importer, true));
+	ASSERT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_EQ(0, b.flags & V4L2_BUF_FLAG_ERROR);
+	EXPECT_TRUE(is_picture(at + 0x280, 5 * PAGE, b.sequence));
+	EXPECT_TRUE(is_filled(at, 0x280, 0x5a));
+	EXPECT_TRUE(is_filled(at + 5 * PAGE + 0x280, PAGE - 0x280, 0x5a));
+	EXPECT_EQ(0, stream(d->importer, false));
+	munmap(at, 6 * PAGE);
 }
 
 /* Nobody has the buffers any more but the importer, which goes on. */
@@ -479,6 +524,7 @@ VB2_TEST(vb2_import, importer_is_unbound)
 FIXTURE(vb2_bar)
 {
 	struct devices d;
+	int fd;
 	char *bar;
 	const char *pci;
 };
@@ -486,22 +532,21 @@ FIXTURE(vb2_bar)
 FIXTURE_SETUP(vb2_bar)
 {
 	const char *name = getenv("VB2_BAR");
-	int fd;
 
 	self->pci = getenv("VB2_BAR_PCI");
 	if (getenv("VB2_ERROR") || !name || !self->pci)
 		SKIP(return, "VB2_BAR and VB2_BAR_PCI are not set");
 	open_devices(_metadata, &self->d);
-	fd = open(name, O_RDWR);
-	ASSERT_LE(0, fd);
-	self->bar = mmap(NULL, NBUFS * SIZE, RW, MAP_SHARED, fd, 0);
+	self->fd = open(name, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->bar = mmap(NULL, NBUFS * SIZE, RW, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->bar);
-	close(fd);
 }
 
 FIXTURE_TEARDOWN(vb2_bar)
 {
 	munmap(self->bar, NBUFS * SIZE);
+	close(self->fd);
 	close_devices(&self->d);
 }
 
@@ -538,6 +583,32 @@ VB2_TEST(vb2_bar, picture_in_a_bar)
 	EXPECT_EQ(0, stream(d->importer, false));
 }
 
+/* Begins in RAM, and ends in a buffer of the exporter. */
+VB2_TEST(vb2_bar, picture_across_a_bar)
+{
+	struct devices *d = &self->d;
+	struct v4l2_buffer b;
+	char *at;
+
+	if (!getenv("VB2_SCATTERED"))
+		SKIP(return, "VB2_SCATTERED is not set");
+	at = mmap(NULL, 3 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)at);
+	ASSERT_EQ(at + PAGE, mmap(at + PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED,
+				  self->fd, 2 * PAGE));
+	ASSERT_TRUE(place_page(d, 0, 1, at + 2 * PAGE));
+	memset(at, 0x5a, 3 * PAGE);
+	ASSERT_EQ(0, queue(d->importer, 0, at + 0x280, SIZE));
+	ASSERT_EQ(0, stream(d->importer, true));
+	ASSERT_EQ(0, dequeue(d->importer, &b));
+	EXPECT_EQ(0, b.flags & V4L2_BUF_FLAG_ERROR);
+	EXPECT_TRUE(is_picture(at + 0x280, SIZE, b.sequence));
+	EXPECT_TRUE(is_filled(at, 0x280, 0x5a));
+	EXPECT_TRUE(is_filled(at + SIZE + 0x280, PAGE - 0x280, 0x5a));
+	EXPECT_EQ(0, stream(d->importer, false));
+	munmap(at, 3 * PAGE);
+}
+
 VB2_TEST(vb2_bar, removal_errors_the_queue)
 {
 	struct devices *d = &self->d;
@@ -550,10 +621,11 @@ VB2_TEST(vb2_bar, removal_errors_the_queue)
 	ASSERT_EQ(0, stream(d->importer, true));
 	pid = remove_device(self->pci);
 	ASSERT_LT(0, pid);
-	while (!dequeue(d->importer, &b))
+	for (i = 0; i < 50 && !dequeue(d->importer, &b); i++)
 		if (queue(d->importer, b.index, self->bar + b.index * SIZE,
 			  SIZE))
 			break;
+	EXPECT_GT(50, i);
 	EXPECT_EQ(EIO, errno);
 	EXPECT_ERROR(EIO, dequeue(d->importer, &b));
 	/* It comes to its end because the camera does, whatever we do. */
