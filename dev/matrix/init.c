@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The first program of a machine that runs the selftest bar_io, whose
+ * The first program of a machine that runs the selftest $PROGRAM, whose
  * environment is what the kernel's command line says. Its lines go to the
  * kernel's log: there none is broken by another, and no interrupt of the serial
  * port is needed, which QEMU's C3700 may lose.
@@ -46,6 +46,26 @@ static void enable_pmr(const char *registers)
 		r[0xe04 / sizeof(*r)] = htole32(1);
 }
 
+static void write_file(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror(name);
+	close(fd);
+}
+
+/* It takes what it is told to, and nothing else. */
+static void bind_vedu(const char *device)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/driver_override",
+		 device);
+	write_file(name, "vedu");
+	write_file("/sys/bus/pci/drivers_probe", device);
+}
+
 static void log_lines(int from)
 {
 	FILE *lines = fdopen(from, "r");
@@ -59,15 +79,22 @@ static void log_lines(int from)
 
 int main(void)
 {
+	const char *program = getenv("PROGRAM");
+	char path[128];
 	int lines[2];
 
 	mount_fs("devtmpfs", "/dev");
 	mount_fs("proc", "/proc");
 	mount_fs("sysfs", "/sys");
+	if (!access("/sys/kernel/tracing", F_OK))
+		mount_fs("tracefs", "/sys/kernel/tracing");
 	mkdir("/tmp", 0755);
 	wait_for(getenv("BAR_IO_DISK"));
+	wait_for(getenv("VB2_DISK"));
 	if (getenv("NVME_PMR"))
 		enable_pmr(getenv("NVME_PMR"));
+	if (getenv("VB2_IMPORTER_PCI"))
+		bind_vedu(getenv("VB2_IMPORTER_PCI"));
 
 	if (pipe(lines))
 		perror("pipe");
@@ -75,8 +102,9 @@ int main(void)
 		dup2(lines[1], 1);
 		dup2(lines[1], 2);
 		close(lines[1]);
-		execl("/bar_io", "bar_io", NULL);
-		perror("/bar_io");
+		snprintf(path, sizeof(path), "/%s", program);
+		execl(path, program, NULL);
+		perror(path);
 		_exit(127);
 	}
 	close(lines[1]);
