@@ -447,7 +447,10 @@ static int vedu_init_device(struct vedu *vedu)
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(dma_bits));
+	/* Of an address in two halves the device takes the lower one. */
+	ret = dma_set_mask_and_coherent(&pdev->dev,
+					DMA_BIT_MASK(min(dma_bits,
+							 BITS_PER_LONG)));
 	if (ret)
 		return ret;
 	vb2_dma_contig_set_max_seg_size(&pdev->dev, UINT_MAX);

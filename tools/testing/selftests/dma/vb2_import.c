@@ -12,6 +12,8 @@
  *	VB2_BAR=/sys/bus/pci/devices/0000:00:04.0/resource2
  *					of 64 KiB, which it reaches
  *	VB2_BAR_PCI=0000:00:04.0	to be removed
+ *	VB2_FAR_BAR=/sys/bus/pci/devices/0000:00:06.0/resource2
+ *					which it does not reach
  *	VB2_IMPORTER_PCI=0000:00:05.0	to be unbound
  */
 #define _GNU_SOURCE
@@ -520,6 +522,25 @@ VB2_TEST(vb2_import, importer_is_unbound)
 }
 
 /* --- a PCI BAR ----------------------------------------------------------- */
+
+VB2_TEST(vb2_import, far_bar_is_refused)
+{
+	const char *name = getenv("VB2_FAR_BAR");
+	struct devices *d = &self->d;
+	char *bar;
+	int fd;
+
+	if (!name)
+		SKIP(return, "VB2_FAR_BAR is not set");
+	fd = open(name, O_RDWR);
+	ASSERT_LE(0, fd);
+	bar = mmap(NULL, SIZE, RW, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)bar);
+	close(fd);
+	EXPECT_ERROR(EREMOTEIO, queue(d->importer, 0, bar, SIZE));
+	ASSERT_EQ(0, queue(d->importer, 0, d->map[0], d->len));
+	munmap(bar, SIZE);
+}
 
 FIXTURE(vb2_bar)
 {
