@@ -1537,7 +1537,7 @@ static void pinned_memory_is_synced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seen[0], 0xa5);
 	seen[0] = 0x5a;
 	sgl_dma_sync_for_cpu(table, machine.dev, DMA_FROM_DEVICE);
-	KUNIT_EXPECT_EQ(test, 0, get_user(byte, (u8 __user *)addr));
+	KUNIT_EXPECT_EQ(test, 0, copy_from_user(&byte, (u8 __user *)addr, 1));
 	KUNIT_EXPECT_EQ(test, byte, 0x5a);
 	sgl_dma_unmap(table);
 	vm_munmap(addr, PAGE_SIZE);

@@ -14,6 +14,9 @@
  *	VB2_BAR_PCI=0000:00:04.0	to be removed
  *	VB2_FAR_BAR=/sys/bus/pci/devices/0000:00:06.0/resource2
  *					which it does not reach
+ *	VB2_SYNC_DEVICE=v7_dma_map_area	the kernel's function that maintains caches
+ *	VB2_SYNC_CPU=v7_dma_unmap_area	before DMA, and the one afterwards, if any
+ *	VB2_COHERENT=yes		if they are not to be called
  *	VB2_IMPORTER_PCI=0000:00:05.0	to be unbound
  */
 #define _GNU_SOURCE
@@ -497,6 +500,66 @@ VB2_TEST(vb2_import, buffer_outlives_exporter)
 	EXPECT_EQ(0, stream(d->importer, false));
 	EXPECT_TRUE(is_filled(ram, len, 0x5a));
 	munmap(ram, len);
+}
+
+/* No emulated CPU has stale lines to show. But somebody has to be called. */
+#define TRACING		"/sys/kernel/tracing/"
+
+static void probe_function(const char *function)
+{
+	char probe[128];
+
+	snprintf(probe, sizeof(probe), "p:%s %s", function, function);
+	write_file(TRACING "%s", "kprobe_events", probe);
+	write_file(TRACING "events/kprobes/%s/enable", function, "1");
+}
+
+static long count_calls(const char *function)
+{
+	FILE *profile = fopen(TRACING "kprobe_profile", "r");
+	long calls, found = -1;
+	char name[64];
+
+	while (profile && fscanf(profile, "%63s %ld %*d", name, &calls) == 2)
+		if (!strcmp(name, function))
+			found = calls;
+	if (profile)
+		fclose(profile);
+	return found;
+}
+
+VB2_TEST(vb2_import, caches_are_maintained)
+{
+	struct devices *d = &self->d;
+	const char *device = getenv("VB2_SYNC_DEVICE");
+	const char *cpu = getenv("VB2_SYNC_CPU") ?: device;
+	bool coherent = getenv("VB2_COHERENT");
+	long before, queued, after;
+	struct v4l2_buffer b;
+	int i;
+
+	if (!device)
+		SKIP(return, "VB2_SYNC_DEVICE is not set");
+	probe_function(device);
+	if (cpu != device)
+		probe_function(cpu);
+	ASSERT_LE(0, count_calls(device));
+	ASSERT_LE(0, count_calls(cpu));
+	ASSERT_EQ(0, stream(d->importer, true));
+	/* Mapped once, and synced for each picture. */
+	for (i = 0; i < NBUFS; i++) {
+		before = count_calls(device);
+		queued = count_calls(cpu);
+		ASSERT_EQ(0, queue(d->importer, 0, d->map[0], d->len));
+		after = count_calls(device);
+		EXPECT_EQ(!coherent, after > before);
+		ASSERT_EQ(0, dequeue(d->importer, &b));
+		after = count_calls(cpu);
+		EXPECT_EQ(!coherent, after > queued);
+	}
+	EXPECT_EQ(0, stream(d->importer, false));
+	write_file(TRACING "events/kprobes/%s", "enable", "0");
+	close(open(TRACING "kprobe_events", O_WRONLY | O_TRUNC));
 }
 
 VB2_TEST(vb2_import, importer_is_unbound)
