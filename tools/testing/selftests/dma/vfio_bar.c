@@ -13,8 +13,8 @@
  *	VFIO_FAULTS=yes			let allocations fail; dma_debug may turn itself
  *					off then, and is better off before
  *
- * Both devices are bound to vfio-pci, by their driver_override. An address that is not mapped any more is
- * seen in the kernel's log, as a fault of the I/O MMU.
+ * Both devices are bound to vfio-pci, by their driver_override. An address that
+ * is not mapped any more is seen in the kernel's log, as a fault of the I/O MMU.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -644,7 +644,7 @@ static bool write_text(const char *path, const char *text)
 }
 
 /* It waits for who has the device open. */
-static void *unbind(void *pci)
+static void *take_driver(void *pci)
 {
 	char path[128];
 
@@ -659,7 +659,8 @@ VFIO_TEST(unbind_in_flight)
 	void *trouble;
 
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind, self->other.pci));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, take_driver,
+				    self->other.pci));
 	sleep(1);
 	check_dma(_metadata, self, self->bar, IOVA);
 	ASSERT_EQ(EBUSY, pthread_tryjoin_np(thread, &trouble));
