@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The verbs. Each prints the commands that it runs; see README.md.
 
-.PHONY: help run check race matrix tree refresh series bisect-check kunit clean
+.PHONY: help run check race matrix tree refresh series bisect-check kunit bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15
@@ -54,6 +54,12 @@ bisect-check: ## build what each commit touches; FULL=1: the whole kernel at eac
 kunit: ## the KUnit suites, all boots (BOOT=name for one of dev/kunit/boots)
 	dev/setup tree kernel guest
 	dev/check $(if $(BOOT),$(BOOT:%=kunit-%),kunit)
+
+bench: ## what mapping costs, counted in instructions: base against series (MACHINE=x86_64-intel; dev/bench/machines)
+	dev/setup tree kernel guest bench
+	dev/series tree
+	for kernel in $$(dev/bench/run --kernels $(MACHINE)); do dev/kernel $$kernel || exit; done
+	dev/bench/run $(MACHINE)
 
 clean: ## remove build/
 	rm -rf build
