@@ -45,7 +45,9 @@ static inline unsigned long pageless_pfn(unsigned long word)
 
 static inline bool pageless_is_mmio(unsigned long word)
 {
-	return word & PAGELESS_MMIO;
+	const unsigned long mmio = PAGELESS_MMIO | PAGELESS_TAG;
+
+	return IS_ENABLED(CONFIG_DMA_PAGELESS) && (word & mmio) == mmio;
 }
 
 /**
