@@ -130,9 +130,19 @@ static struct {
 	} calls[MAX_CALLS];
 	unsigned int	ncalls;
 	unsigned int	syncs;
-	unsigned int	fail_at;	/* 1: the next call of map_pages */
+	unsigned int	fail_at;	/* 1: the next that is to be mapped */
 	s64		mapped;		/* bytes */
 } watch;
+
+static void note_call(unsigned long iova, size_t size, int prot)
+{
+	if (watch.ncalls < MAX_CALLS) {
+		watch.calls[watch.ncalls].iova = iova;
+		watch.calls[watch.ncalls].size = size;
+		watch.calls[watch.ncalls].prot = prot;
+	}
+	watch.ncalls++;
+}
 
 static int watch_map_pages(struct iommu_domain *domain, unsigned long iova,
 			   phys_addr_t phys, size_t pgsize, size_t pgcount,
@@ -149,13 +159,39 @@ static int watch_map_pages(struct iommu_domain *domain, unsigned long iova,
 		ret = watch.ops->map_pages(domain, iova, phys, pgsize, pgcount,
 					   prot, gfp, mapped);
 	watch.mapped += *mapped - before;
-	if (watch.ncalls < MAX_CALLS) {
-		watch.calls[watch.ncalls].iova = iova;
-		watch.calls[watch.ncalls].size = pgsize * pgcount;
-		watch.calls[watch.ncalls].prot = prot;
-	}
-	watch.ncalls++;
+	note_call(iova, pgsize * pgcount, prot);
 	return fail ? -ENOMEM : ret;
+}
+
+/* Each run counts as a call; one that fails is done by half, as above. */
+static int watch_map_runs(struct iommu_domain *domain, unsigned long iova,
+			  const struct iommu_run *runs, unsigned int nruns,
+			  int prot, gfp_t gfp, size_t *mapped)
+{
+	bool fail = watch.fail_at && watch.fail_at <= nruns;
+	unsigned int whole = fail ? watch.fail_at - 1 : nruns, i;
+	unsigned long next = iova;
+	size_t before = *mapped;
+	struct iommu_run half;
+	int ret = 0;
+
+	watch.fail_at -= min(watch.fail_at, nruns);
+	for (i = 0; i < whole; next += runs[i++].size)
+		note_call(next, runs[i].size, prot);
+	if (whole)
+		ret = watch.ops->map_runs(domain, iova, runs, whole, prot, gfp,
+					  mapped);
+	if (fail && !ret) {
+		half.phys = runs[whole].phys;
+		half.size = PAGE_ALIGN_DOWN(runs[whole].size / 2);
+		note_call(next, half.size, prot);
+		if (half.size)
+			watch.ops->map_runs(domain, next, &half, 1, prot, gfp,
+					    mapped);
+		ret = -ENOMEM;
+	}
+	watch.mapped += *mapped - before;
+	return ret;
 }
 
 static size_t watch_unmap_pages(struct iommu_domain *domain,
@@ -184,6 +220,8 @@ static void watch_start(void)
 	watch.ops = machine.domain->ops;
 	watch.shim = *watch.ops;
 	watch.shim.map_pages = watch_map_pages;
+	if (watch.ops->map_runs)
+		watch.shim.map_runs = watch_map_runs;
 	watch.shim.unmap_pages = watch_unmap_pages;
 	watch.shim.iotlb_sync = watch_iotlb_sync;
 	machine.domain->ops = &watch.shim;
@@ -1238,6 +1276,33 @@ static void list_is_synced(struct kunit *test)
 	expect_nothing_left(test, job);
 }
 
+/* No two are adjacent, so that nothing is merged into larger pages. */
+static const struct piece *single_pages(struct kunit *test, unsigned int n)
+{
+	struct piece *piece = kunit_kcalloc(test, n, sizeof(*piece),
+					    GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, piece);
+	for (i = 0; i < n; i++) {
+		piece[i].place = i % 3 ? ALIAS : BARE;
+		piece[i].pos = 2 * i * PAGE_SIZE;
+		piece[i].len = PAGE_SIZE;
+	}
+	return piece;
+}
+
+/* More than a table of an I/O MMU has entries. */
+static void list_is_longer_than_a_table(struct kunit *test)
+{
+	const unsigned int n = min(700UL, MEM_SIZE / PAGE_SIZE / 2);
+	struct job *job = new_job(test, single_pages(test, n), n,
+				  DMA_BIDIRECTIONAL);
+
+	need_dma_iommu(test);
+	run_job(test, job);
+}
+
 static u32 rnd(struct rnd_state *state, u32 below)
 {
 	return prandom_u32_state(state) % below;
@@ -1608,14 +1673,13 @@ static unsigned int napart(void)
 	return ARRAY_SIZE(apart);
 }
 
-static void driver_fails_at_each_call(struct kunit *test)
+/* Which call was the first that was not there to fail? */
+static unsigned int fail_at_each_call(struct kunit *test, struct job *job)
 {
-	struct job *job = new_job(test, apart, napart(), DMA_TO_DEVICE);
 	unsigned int n;
 	int ret;
 
-	need_iommu(test);
-	for (n = 1; n < 32; n++) {
+	for (n = 1; n < 64; n++) {
 		watch.fail_at = n;
 		ret = map_job(job);
 		if (!ret)
@@ -1624,10 +1688,28 @@ static void driver_fails_at_each_call(struct kunit *test)
 		expect_nothing_left(test, job);
 	}
 	KUNIT_ASSERT_EQ(test, ret, 0);
-	KUNIT_EXPECT_GE(test, n, 4);
 	watch.fail_at = 0;
 	unmap_job(job);
 	expect_nothing_left(test, job);
+	return n;
+}
+
+static void driver_fails_at_each_call(struct kunit *test)
+{
+	struct job *job = new_job(test, apart, napart(), DMA_TO_DEVICE);
+
+	need_iommu(test);
+	KUNIT_EXPECT_GE(test, fail_at_each_call(test, job), 4);
+}
+
+static void driver_fails_at_each_page(struct kunit *test)
+{
+	const unsigned int n = 40;
+	struct job *job = new_job(test, single_pages(test, n), n,
+				  DMA_TO_DEVICE);
+
+	need_dma_iommu(test);
+	KUNIT_EXPECT_EQ(test, fail_at_each_call(test, job), n + 1);
 }
 
 /* IOVA space of 16 MiB: what fails may not keep any of it. */
@@ -2389,6 +2471,7 @@ static void region_goes_away_below_a_mapping(struct kunit *test)
 static struct kunit_case trusted_cases[] = {
 	KUNIT_CASE_PARAM(list_gets_what_the_table_says, list_gen_params),
 	KUNIT_CASE_PARAM(list_is_synced, list_gen_params),
+	KUNIT_CASE(list_is_longer_than_a_table),
 	KUNIT_CASE_SLOW(random_list_gets_what_the_table_says),
 	KUNIT_CASE_PARAM(entry_is_refused_in_a_table_used_before,
 			 refused_gen_params),
@@ -2406,6 +2489,7 @@ static struct kunit_case trusted_cases[] = {
 	KUNIT_CASE(bus_address_does_not_continue_a_run),
 	KUNIT_CASE(unmap_of_a_mixed_list_flushes_once),
 	KUNIT_CASE(driver_fails_at_each_call),
+	KUNIT_CASE(driver_fails_at_each_page),
 	KUNIT_CASE(iova_space_is_given_back),
 	KUNIT_CASE(iova_space_is_too_small),
 	KUNIT_CASE(allocation_fails_at_each_step),
