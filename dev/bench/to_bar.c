@@ -18,7 +18,8 @@ int main(int argc, char **argv)
 {
 	unsigned long chunks = argc == 5 ? strtoul(argv[4], NULL, 0) : 0;
 	int copy = chunks && !strcmp(argv[1], "copy");
-	char *bar, *ram, *to;
+	unsigned long i, at;
+	char *bar, *ram;
 	struct stat st;
 	int disk, fd;
 
@@ -29,15 +30,16 @@ int main(int argc, char **argv)
 	if (disk < 0 || fd < 0 || fstat(fd, &st))
 		err(1, "open");
 	bar = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	ram = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* as large: how many of a chunk's pages are neighbours is luck */
+	ram = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (bar == MAP_FAILED || ram == MAP_FAILED)
 		err(1, "mmap");
-	for (unsigned long i = 0; i < chunks; i++) {
-		to = bar + i * CHUNK % st.st_size;
-		if (pread(disk, copy ? ram : to, CHUNK, i * CHUNK) != (ssize_t)CHUNK)
+	for (i = 0; i < chunks; i++) {
+		at = i * CHUNK % st.st_size;
+		if (pread(disk, (copy ? ram : bar) + at, CHUNK, i * CHUNK) != (ssize_t)CHUNK)
 			err(1, "read");
 		if (copy)
-			memcpy(to, ram, CHUNK);
+			memcpy(bar + at, ram + at, CHUNK);
 	}
 	return 0;
 }
