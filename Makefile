@@ -57,6 +57,7 @@ kunit: ## the KUnit suites, all boots (BOOT=name for one of dev/kunit/boots)
 
 bench: ## what mapping costs, counted in instructions: base against series (MACHINE=x86_64-intel; dev/bench/machines)
 	dev/setup tree kernel guest bench
+	kernels=$$(dev/bench/run --kernels $(MACHINE)) && dev/setup $$kernels
 	dev/series tree
 	for kernel in $$(dev/bench/run --kernels $(MACHINE)); do dev/kernel $$kernel || exit; done
 	dev/bench/run $(MACHINE)

@@ -108,3 +108,14 @@ create_cache() {
 
 # the status says: error, number of blocks, free ones, those under write-back
 cached_blocks() { dmsetup status wc | awk '{ print $5 - $6 }'; }
+
+# What 'ndctl create-namespace -m fsdax' does: a pfn device in front of the namespace
+give_pages() (
+	cd /sys/bus/nd || return
+	echo namespace0.0 >drivers/nd_pmem/unbind &&
+		echo ram >devices/pfn0.0/mode &&
+		cat /proc/sys/kernel/random/uuid >devices/pfn0.0/uuid &&
+		echo namespace0.0 >devices/pfn0.0/namespace &&
+		echo pfn0.0 >drivers/nd_pmem/bind &&
+		test -b "/dev/$pmem"
+)
