@@ -8,6 +8,7 @@
  *	VFIO_BAR=0000:02:00.0		ivshmem: memory in its BAR 2, 256 bytes of registers in
  *					BAR 0; can be reset
  *	VFIO_REGS=0000:03:00.0		another edu, of which the registers are what is reached
+ *	VFIO_CAMERA=/dev/video0		vedu, which takes mapped BARs of other owners
  *	VFIO_DISK=/dev/nvme0n1		of which the first bytes are overwritten
  *	VFIO_ROUTE=EREMOTEIO		if no host bridge is known to forward to the BAR: then
  *					run there_is_no_route and o_direct alone
@@ -26,6 +27,7 @@
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <linux/videodev2.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -847,6 +849,43 @@ VFIO_TEST(o_direct)
 	ASSERT_TRUE(set_command(&self->other, PCI_COMMAND_MEMORY, true));
 	EXPECT_EQ(SIZE, pread(fd, self->bar, SIZE, 0));
 	munmap(other, SIZE);
+	close(fd);
+}
+
+/*
+ * It may have them for as long as user space lets it stream: who closes the
+ * device would wait for itself.
+ */
+VFIO_TEST(no_buffer_of_a_camera)
+{
+	struct v4l2_requestbuffers request = {
+		.count = 1, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_USERPTR,
+	};
+	struct v4l2_buffer buf = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_USERPTR,
+		.m.userptr = (unsigned long)self->bar, .length = SIZE,
+	};
+	struct v4l2_format format = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.fmt.pix = {
+			.width = 64, .height = 128,
+			.pixelformat = V4L2_PIX_FMT_GREY,
+		},
+	};
+	int fd;
+
+	if (!getenv("VFIO_CAMERA"))
+		SKIP(return, "VFIO_CAMERA is not set");
+	fd = open(getenv("VFIO_CAMERA"), O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, VIDIOC_S_FMT, &format));
+	ASSERT_EQ(0, ioctl(fd, VIDIOC_REQBUFS, &request));
+	EXPECT_EQ(-1, ioctl(fd, VIDIOC_QBUF, &buf));
+	EXPECT_EQ(EFAULT, errno);
+	buf.m.userptr = (unsigned long)self->ram;
+	EXPECT_EQ(0, ioctl(fd, VIDIOC_QBUF, &buf));
 	close(fd);
 }
 
