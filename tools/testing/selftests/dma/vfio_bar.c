@@ -201,6 +201,38 @@ static void *map_region(struct device *device, int index, size_t len, int prot)
 	return mmap(NULL, len, prot, MAP_SHARED, device->fd, info.offset);
 }
 
+/* Memory of its BAR 2, somewhere or at an address. */
+static void *map_by_sysfs(struct device *device, void *at, int prot, off_t from)
+{
+	char path[128];
+	void *bar;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
+		 device->pci);
+	fd = open(path, O_RDWR);
+	bar = mmap(at, SIZE, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd, from);
+	close(fd);
+	return bar;
+}
+
+static void *map_bar(struct device *device, void *at, int prot)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info), .index = 2,
+	};
+	void *bar;
+
+	if (ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return MAP_FAILED;
+	bar = mmap(at, SIZE, prot, MAP_SHARED | (at ? MAP_FIXED : 0),
+		   device->fd, info.offset);
+	/* A 32-bit kernel maps no region but the first, see file_mmap_ok(). */
+	if (bar == MAP_FAILED && errno == EOVERFLOW)
+		bar = map_by_sysfs(device, at, prot, 0);
+	return bar;
+}
+
 /* In the command register. */
 static bool set_command(struct device *device, __u16 bit, bool on)
 {
@@ -291,7 +323,7 @@ static bool open_other(FIXTURE_DATA(vfio_bar) * self,
 {
 	if (variant->open(&self->other) < 0)
 		return false;
-	self->bar = map_region(&self->other, 2, SIZE, RW);
+	self->bar = map_bar(&self->other, NULL, RW);
 	return self->bar != MAP_FAILED;
 }
 
@@ -462,6 +494,9 @@ VFIO_TEST(there_is_no_route)
 	struct vfio_device_attach_iommufd_pt attach = {
 		.argsz = sizeof(attach),
 	};
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+	};
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	__u32 first = self->edu.ioas;
 
@@ -476,11 +511,21 @@ VFIO_TEST(there_is_no_route)
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	EXPECT_EQ(-1, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 			    &attach));
+	/* What a domain of virtio's can address is not known until it is used. */
+	EXPECT_TRUE(errno == EREMOTEIO || errno == EADDRINUSE);
+	/* It is where it was. */
+	ASSERT_TRUE(copy_by_edu(self, RAM_IOVA, RAM_IOVA + PAGE));
+
+	ASSERT_EQ(0, ioctl(self->edu.fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+			   &detach));
+	EXPECT_EQ(-1, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			    &attach));
 	EXPECT_EQ(EREMOTEIO, errno);
 	EXPECT_EQ(SIZE, dma_unmap(&self->edu, IOVA, SIZE));
-
-	/* It is where it was. */
 	self->edu.ioas = first;
+	attach.pt_id = first;
+	ASSERT_EQ(0, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			   &attach));
 	ASSERT_TRUE(copy_by_edu(self, RAM_IOVA, RAM_IOVA + PAGE));
 	EXPECT_EQ(0, faults(self));
 }
@@ -498,28 +543,14 @@ VFIO_TEST(mapping_outlives_that_of_the_cpu)
 {
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	munmap(self->bar, SIZE);
-	self->bar = map_region(&self->other, 2, SIZE, RW);
+	self->bar = map_bar(&self->other, NULL, RW);
 	ASSERT_NE(MAP_FAILED, self->bar);
 	check_dma(_metadata, self, self->bar, IOVA);
 }
 
-static void *map_by_sysfs(struct device *device)
-{
-	char path[128];
-	void *bar;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
-		 device->pci);
-	fd = open(path, O_RDWR);
-	bar = mmap(NULL, SIZE, RW, MAP_SHARED, fd, PAGE);
-	close(fd);
-	return bar;
-}
-
 VFIO_TEST(bar_of_sysfs_is_mapped)
 {
-	char *bar = map_by_sysfs(&self->other);
+	char *bar = map_by_sysfs(&self->other, NULL, RW, PAGE);
 
 	ASSERT_NE(MAP_FAILED, bar);
 	ASSERT_EQ(0, dma_map(&self->edu, bar, IOVA, SIZE, RW));
@@ -533,7 +564,7 @@ VFIO_TEST(bar_of_sysfs_is_mapped)
 /* vfio-pci resets what it opens. */
 VFIO_TEST(device_is_opened)
 {
-	char *bar = map_by_sysfs(&self->other);
+	char *bar = map_by_sysfs(&self->other, NULL, RW, PAGE);
 
 	ASSERT_NE(MAP_FAILED, bar);
 	close_other(self);
@@ -571,7 +602,7 @@ VFIO_TEST(ram_and_bar)
 
 VFIO_TEST(read_only)
 {
-	char *bar = map_region(&self->other, 2, SIZE, PROT_READ);
+	char *bar = map_bar(&self->other, NULL, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, bar);
 	EXPECT_EQ(-EFAULT, dma_map(&self->edu, bar, IOVA, SIZE, RW));
@@ -769,6 +800,50 @@ VFIO_TEST(reset_in_flight)
 	faults(self);
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, self->bar, IOVA);
+}
+
+struct replaced {
+	struct device *device;
+	void *ram;
+	int delay;
+};
+
+static void *map_bar_over_ram(void *data)
+{
+	struct replaced *r = data;
+
+	usleep(r->delay);
+	return map_bar(r->device, r->ram, RW) == r->ram ?
+	       NULL : "the BAR cannot be mapped";
+}
+
+/* Whatever is found there: that it is taken back nobody gets around. */
+VFIO_TEST(replaced_while_it_is_mapped)
+{
+	struct replaced r = { .device = &self->other };
+	pthread_t thread;
+	void *trouble;
+	int ret;
+
+	for (; r.delay < 4000; r.delay += 500) {
+		r.ram = mmap(NULL, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			     0);
+		ASSERT_NE(MAP_FAILED, r.ram);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, map_bar_over_ram,
+					    &r));
+		ret = dma_map(&self->edu, r.ram, IOVA, SIZE, RW);
+		ASSERT_EQ(0, pthread_join(thread, &trouble));
+		ASSERT_EQ(NULL, trouble);
+		ASSERT_EQ(0, ioctl(self->other.fd, VFIO_DEVICE_RESET));
+		fill(self->bar, EDU_LEN);
+		copy(self->ram + PAGE, self->bar, EDU_LEN);
+		fill(self->ram, EDU_LEN);
+		ASSERT_TRUE(copy_by_edu(self, RAM_IOVA, IOVA));
+		EXPECT_TRUE(same(self->ram + PAGE, self->bar, EDU_LEN));
+		if (!ret)
+			EXPECT_EQ(SIZE, dma_unmap(&self->edu, IOVA, SIZE));
+		munmap(r.ram, SIZE);
+	}
 }
 
 static bool write_text(const char *path, const char *text)
