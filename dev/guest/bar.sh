@@ -4,8 +4,8 @@
 
 pci=/sys/bus/pci/devices
 
-# pci_device ID: the first with this device ID of QEMU's
-pci_device() { basename "$(dirname "$(grep -l "$1" $pci/*/device | head -n 1)")"; }
+# pci_device ID [N]: the first, or Nth, with this device ID of QEMU's
+pci_device() { basename "$(dirname "$(grep -l "$1" $pci/*/device | sed -n "${2:-1}p")")"; }
 find_edu() { edu=$(pci_device 0x11e8); }
 find_ivshmem() { ivshmem=$(pci_device 0x1110); }
 

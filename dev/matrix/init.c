@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The first program of a machine that runs the selftest $PROGRAM, whose
- * environment is what the kernel's command line says. Its lines go to the
- * kernel's log: there none is broken by another, and no interrupt of the serial
- * port is needed, which QEMU's C3700 may lose.
+ * environment is what the kernel's command line says, and whose arguments are
+ * what it says behind "--". Its lines go to the kernel's log: there none is
+ * broken by another, and no interrupt of the serial port is needed, which QEMU's
+ * C3700 may lose.
  */
 #include <endian.h>
 #include <fcntl.h>
@@ -55,14 +56,16 @@ static void write_file(const char *name, const char *text)
 	close(fd);
 }
 
-/* It takes what it is told to, and nothing else. */
-static void bind_vedu(const char *device)
+/* To a driver that takes what it is told to, and nothing else. */
+static void bind_driver(const char *device, const char *driver)
 {
 	char name[128];
 
+	if (!device)
+		return;
 	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/driver_override",
 		 device);
-	write_file(name, "vedu");
+	write_file(name, driver);
 	write_file("/sys/bus/pci/drivers_probe", device);
 }
 
@@ -77,7 +80,7 @@ static void log_lines(int from)
 			break;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const char *program = getenv("PROGRAM");
 	char path[128];
@@ -91,10 +94,13 @@ int main(void)
 	mkdir("/tmp", 0755);
 	wait_for(getenv("BAR_IO_DISK"));
 	wait_for(getenv("VB2_DISK"));
+	wait_for(getenv("VFIO_DISK"));
 	if (getenv("NVME_PMR"))
 		enable_pmr(getenv("NVME_PMR"));
-	if (getenv("VB2_IMPORTER_PCI"))
-		bind_vedu(getenv("VB2_IMPORTER_PCI"));
+	bind_driver(getenv("VB2_IMPORTER_PCI"), "vedu");
+	bind_driver(getenv("VFIO_EDU"), "vfio-pci");
+	bind_driver(getenv("VFIO_BAR"), "vfio-pci");
+	bind_driver(getenv("VFIO_REGS"), "vfio-pci");
 
 	if (pipe(lines))
 		perror("pipe");
@@ -103,7 +109,8 @@ int main(void)
 		dup2(lines[1], 2);
 		close(lines[1]);
 		snprintf(path, sizeof(path), "/%s", program);
-		execl(path, program, NULL);
+		argv[0] = path;
+		execv(path, argv);
 		perror(path);
 		_exit(127);
 	}

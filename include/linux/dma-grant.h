@@ -48,6 +48,8 @@ struct dma_hold {
  * @region: the region that covers them, held; NULL if they have struct pages
  * @hold: then the hold of their owner. Whoever got the grant gives either of
  *	the two back, with dma_grant_put() or dma_region_put()
+ * @bounded: who takes it back is user space, and waits: the grant is only for
+ *	who ends DMA without user space, which may be the same
  * @pdev: with %-EAGAIN, the PCI device whose BAR is to be lent; referenced
  * @bar: which one
  *
@@ -71,6 +73,7 @@ struct dma_grant {
 	size_t			len;
 	struct dma_region	*region;
 	struct dma_hold		*hold;
+	bool			bounded;
 	struct pci_dev		*pdev;
 	int			bar;
 };

@@ -46,6 +46,7 @@ void sgl_dma_sync_for_cpu(struct dma_sg_table *table, struct device *dev,
 			  enum dma_data_direction dir);
 void sgl_dma_sync_for_device(struct dma_sg_table *table, struct device *dev,
 			     enum dma_data_direction dir);
+bool sgl_dma_is_bounded(const struct dma_sg_table *table);
 size_t sgl_dma_length(const struct dma_sg_table *table);
 unsigned int sgl_dma_offset(const struct dma_sg_table *table);
 unsigned long sgl_dma_page_size(struct dma_sg_table *table, struct device *dev,
@@ -98,6 +99,11 @@ static inline void sgl_dma_sync_for_device(struct dma_sg_table *table,
 					   struct device *dev,
 					   enum dma_data_direction dir)
 {
+}
+
+static inline bool sgl_dma_is_bounded(const struct dma_sg_table *table)
+{
+	return false;
 }
 
 static inline size_t sgl_dma_length(const struct dma_sg_table *table)

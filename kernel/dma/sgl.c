@@ -60,6 +60,7 @@ struct dma_sg_table {
 	struct dma_sg_range	*ranges;
 	unsigned int		nranges;
 	size_t			length;
+	bool			bounded;
 	bool			attached;
 	dma_sg_revoke_t		revoke;
 	void			*data;
@@ -523,6 +524,24 @@ int sgl_dma_set_revoke(struct dma_sg_table *table, dma_sg_revoke_t revoke,
 }
 EXPORT_SYMBOL_GPL(sgl_dma_set_revoke);
 
+/**
+ * sgl_dma_is_bounded - does DMA to a table have to end without user space?
+ * @table: the table
+ *
+ * A driver takes memory back when user space tells it to, and user space waits
+ * for that. Where the callback of sgl_dma_set_revoke() may have to wait for user
+ * space, as one that waits until a stream is stopped, that may be the thread
+ * which waits for the callback. Whoever has such a callback does not keep a
+ * table of which this returns true.
+ *
+ * Return: true if a part of the table is such memory.
+ */
+bool sgl_dma_is_bounded(const struct dma_sg_table *table)
+{
+	return table->bounded;
+}
+EXPORT_SYMBOL_GPL(sgl_dma_is_bounded);
+
 /* --- what a device is told ----------------------------------------------- */
 
 /**
@@ -809,6 +828,7 @@ static ssize_t add_granted(struct dma_sg_table *table, unsigned long addr,
 		dma_grant_put(&grant);
 		return ret;
 	}
+	table->bounded |= grant.bounded;
 	return grant.len;
 }
 

@@ -1282,6 +1282,7 @@ static void bar_is_resized(struct kunit *test)
 static struct owner {
 	struct dma_hold		hold;
 	atomic_t		holds, puts;
+	bool			bounded;
 	struct page		*pages;
 	struct sg_table		sgt;
 	void			*coherent;	/* instead of the pages */
@@ -1318,6 +1319,7 @@ static int owner_dma_grant(struct vm_area_struct *vma, unsigned long addr,
 					grant);
 	if (!ret)
 		atomic_inc(&owner.holds);
+	grant->bounded = owner.bounded;
 	return ret;
 }
 
@@ -1564,6 +1566,24 @@ static void coherent_memory_is_granted(struct kunit *test)
 	vm_munmap(addr, OWNED * PAGE_SIZE);
 }
 
+static void owner_may_not_wait_for_user_space(struct kunit *test)
+{
+	unsigned long addr = map_owned(test, false, RW);
+	struct dma_sg_table *table;
+
+	table = sgl_dma_map_user(machine.dev, (void __user *)addr, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(table));
+	KUNIT_EXPECT_FALSE(test, sgl_dma_is_bounded(table));
+	sgl_dma_unmap(table);
+
+	owner.bounded = true;
+	table = sgl_dma_map_user(machine.dev, (void __user *)addr, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(table));
+	KUNIT_EXPECT_TRUE(test, sgl_dma_is_bounded(table));
+	sgl_dma_unmap(table);
+	vm_munmap(addr, OWNED * PAGE_SIZE);
+}
+
 static void owned_memory_may_not_be_written(struct kunit *test)
 {
 	unsigned long addr = map_owned(test, false, PROT_READ);
@@ -1712,6 +1732,7 @@ static struct kunit_case sgl_cases[] = {
 	KUNIT_CASE(owned_memory_is_synced),
 	KUNIT_CASE(pinned_memory_is_synced),
 	KUNIT_CASE(coherent_memory_is_granted),
+	KUNIT_CASE(owner_may_not_wait_for_user_space),
 	KUNIT_CASE(owned_memory_may_not_be_written),
 	KUNIT_CASE(owned_memory_is_good_for_the_cpu),
 	KUNIT_CASE(allocation_fails_at_each_step),

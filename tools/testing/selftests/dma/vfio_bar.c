@@ -5,7 +5,10 @@
  * disk.
  *
  *	VFIO_EDU=0000:01:00.0		QEMU's edu, which does the DMA
- *	VFIO_BAR=0000:02:00.0		a device with memory in its BAR 2; can be reset
+ *	VFIO_BAR=0000:02:00.0		ivshmem: memory in its BAR 2, 256 bytes of registers in
+ *					BAR 0; can be reset
+ *	VFIO_REGS=0000:03:00.0		another edu, of which the registers are what is reached
+ *	VFIO_CAMERA=/dev/video0		vedu, which takes mapped BARs of other owners
  *	VFIO_DISK=/dev/nvme0n1		of which the first bytes are overwritten
  *	VFIO_ROUTE=EREMOTEIO		if no host bridge is known to forward to the BAR: then
  *					run there_is_no_route and o_direct alone
@@ -13,16 +16,18 @@
  *	VFIO_FAULTS=yes			let allocations fail; dma_debug may turn itself
  *					off then, and is better off before
  *
- * Both devices are bound to vfio-pci, by their driver_override. An address that
+ * The devices are bound to vfio-pci, by their driver_override. An address that
  * is not mapped any more is seen in the kernel's log, as a fault of the I/O MMU.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <linux/videodev2.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,6 +50,7 @@
 #define VFIO_TEST(name)	TEST_F_TIMEOUT(vfio_bar, name, 3600)
 
 /* QEMU: docs/specs/edu.rst */
+#define EDU_LIVENESS	0x04		/* yields the inverse of what is written */
 #define EDU_DMA_SRC	0x80
 #define EDU_DMA_DST	0x88
 #define EDU_DMA_COUNT	0x90
@@ -53,6 +59,9 @@
 #define EDU_DMA_TO_RAM	2
 #define EDU_BUF		0x40000
 #define EDU_LEN		2048
+
+/* QEMU: docs/specs/ivshmem-spec.rst */
+#define IVSHMEM_MASK	0x00		/* yields what is written */
 
 /* --- VFIO ------------------------------------------------------------------ */
 
@@ -192,6 +201,38 @@ static void *map_region(struct device *device, int index, size_t len, int prot)
 	return mmap(NULL, len, prot, MAP_SHARED, device->fd, info.offset);
 }
 
+/* Memory of its BAR 2, somewhere or at an address. */
+static void *map_by_sysfs(struct device *device, void *at, int prot, off_t from)
+{
+	char path[128];
+	void *bar;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
+		 device->pci);
+	fd = open(path, O_RDWR);
+	bar = mmap(at, SIZE, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd, from);
+	close(fd);
+	return bar;
+}
+
+static void *map_bar(struct device *device, void *at, int prot)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info), .index = 2,
+	};
+	void *bar;
+
+	if (ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return MAP_FAILED;
+	bar = mmap(at, SIZE, prot, MAP_SHARED | (at ? MAP_FIXED : 0),
+		   device->fd, info.offset);
+	/* A 32-bit kernel maps no region but the first, see file_mmap_ok(). */
+	if (bar == MAP_FAILED && errno == EOVERFLOW)
+		bar = map_by_sysfs(device, at, prot, 0);
+	return bar;
+}
+
 /* In the command register. */
 static bool set_command(struct device *device, __u16 bit, bool on)
 {
@@ -208,6 +249,23 @@ static bool set_command(struct device *device, __u16 bit, bool on)
 		return false;
 	command = on ? command | bit : command & ~bit;
 	return pwrite(device->fd, &command, 2, at) == 2;
+}
+
+/* With the group that is said to own it, or none. */
+static int hot_reset(struct device *device, int group)
+{
+	struct vfio_pci_hot_reset *reset;
+	int ret;
+
+	reset = calloc(1, sizeof(*reset) + sizeof(*reset->group_fds));
+	if (!reset)
+		return -1;
+	reset->argsz = sizeof(*reset) + sizeof(*reset->group_fds);
+	reset->count = group >= 0;
+	reset->group_fds[0] = group;
+	ret = ioctl(device->fd, VFIO_DEVICE_PCI_HOT_RESET, reset);
+	free(reset);
+	return ret;
 }
 
 /* --- the fixture ----------------------------------------------------------- */
@@ -265,7 +323,7 @@ static bool open_other(FIXTURE_DATA(vfio_bar) * self,
 {
 	if (variant->open(&self->other) < 0)
 		return false;
-	self->bar = map_region(&self->other, 2, SIZE, RW);
+	self->bar = map_bar(&self->other, NULL, RW);
 	return self->bar != MAP_FAILED;
 }
 
@@ -312,13 +370,19 @@ static bool edu_is_done(FIXTURE_DATA(vfio_bar) * self)
 	return !(*(volatile __u64 *)(self->regs + EDU_DMA_CMD) & EDU_DMA_RUN);
 }
 
-static void edu_start(FIXTURE_DATA(vfio_bar) * self, __u64 iova, bool to_memory)
+static void edu_start_len(FIXTURE_DATA(vfio_bar) * self, __u64 iova,
+			  bool to_memory, int len)
 {
 	edu_write(self, EDU_DMA_SRC, to_memory ? EDU_BUF : iova);
 	edu_write(self, EDU_DMA_DST, to_memory ? iova : EDU_BUF);
-	edu_write(self, EDU_DMA_COUNT, EDU_LEN);
+	edu_write(self, EDU_DMA_COUNT, len);
 	edu_write(self, EDU_DMA_CMD, EDU_DMA_RUN |
 				     (to_memory ? EDU_DMA_TO_RAM : 0));
+}
+
+static void edu_start(FIXTURE_DATA(vfio_bar) * self, __u64 iova, bool to_memory)
+{
+	edu_start_len(self, iova, to_memory, EDU_LEN);
 }
 
 static bool edu_wait(FIXTURE_DATA(vfio_bar) * self)
@@ -340,6 +404,13 @@ static bool edu_transfer(FIXTURE_DATA(vfio_bar) * self, __u64 iova,
 	return edu_wait(self);
 }
 
+static bool is_fault(const char *line)
+{
+	return (strstr(line, "DMAR: [DMA") && strstr(line, "fault")) ||
+	       (strstr(line, "arm-smmu-v3") && strstr(line, "event 0x")) ||
+	       (strstr(line, "virtio") && strstr(line, "fault from EP"));
+}
+
 /* Faults of the I/O MMU that the kernel has told of since the last call. */
 static int faults(FIXTURE_DATA(vfio_bar) * self)
 {
@@ -353,7 +424,7 @@ static int faults(FIXTURE_DATA(vfio_bar) * self)
 		if (n < 0)
 			continue;
 		line[n] = 0;
-		found += strstr(line, "DMAR: [DMA") && strstr(line, "fault");
+		found += is_fault(line);
 	}
 	return found;
 }
@@ -377,6 +448,16 @@ static bool edu_faults(FIXTURE_DATA(vfio_bar) * self, __u64 iova)
 static bool copy_by_edu(FIXTURE_DATA(vfio_bar) * self, __u64 from, __u64 to)
 {
 	return edu_transfer(self, from, false) && edu_transfer(self, to, true);
+}
+
+/* 4 bytes from one address to another: registers are not written as memory is. */
+static bool copy_word(FIXTURE_DATA(vfio_bar) * self, __u64 from, __u64 to)
+{
+	edu_start_len(self, from, false, 4);
+	if (!edu_wait(self))
+		return false;
+	edu_start_len(self, to, true, 4);
+	return edu_wait(self);
 }
 
 /* Data comes and goes, and nothing but that. */
@@ -413,6 +494,9 @@ VFIO_TEST(there_is_no_route)
 	struct vfio_device_attach_iommufd_pt attach = {
 		.argsz = sizeof(attach),
 	};
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+	};
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	__u32 first = self->edu.ioas;
 
@@ -427,11 +511,21 @@ VFIO_TEST(there_is_no_route)
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	EXPECT_EQ(-1, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 			    &attach));
+	/* What a domain of virtio's can address is not known until it is used. */
+	EXPECT_TRUE(errno == EREMOTEIO || errno == EADDRINUSE);
+	/* It is where it was. */
+	ASSERT_TRUE(copy_by_edu(self, RAM_IOVA, RAM_IOVA + PAGE));
+
+	ASSERT_EQ(0, ioctl(self->edu.fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+			   &detach));
+	EXPECT_EQ(-1, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			    &attach));
 	EXPECT_EQ(EREMOTEIO, errno);
 	EXPECT_EQ(SIZE, dma_unmap(&self->edu, IOVA, SIZE));
-
-	/* It is where it was. */
 	self->edu.ioas = first;
+	attach.pt_id = first;
+	ASSERT_EQ(0, ioctl(self->edu.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			   &attach));
 	ASSERT_TRUE(copy_by_edu(self, RAM_IOVA, RAM_IOVA + PAGE));
 	EXPECT_EQ(0, faults(self));
 }
@@ -449,22 +543,15 @@ VFIO_TEST(mapping_outlives_that_of_the_cpu)
 {
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	munmap(self->bar, SIZE);
-	self->bar = map_region(&self->other, 2, SIZE, RW);
+	self->bar = map_bar(&self->other, NULL, RW);
 	ASSERT_NE(MAP_FAILED, self->bar);
 	check_dma(_metadata, self, self->bar, IOVA);
 }
 
 VFIO_TEST(bar_of_sysfs_is_mapped)
 {
-	char path[128];
-	char *bar;
-	int fd;
+	char *bar = map_by_sysfs(&self->other, NULL, RW, PAGE);
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
-		 self->other.pci);
-	fd = open(path, O_RDWR);
-	ASSERT_LE(0, fd);
-	bar = mmap(NULL, SIZE, RW, MAP_SHARED, fd, PAGE);
 	ASSERT_NE(MAP_FAILED, bar);
 	ASSERT_EQ(0, dma_map(&self->edu, bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, bar, IOVA);
@@ -472,7 +559,20 @@ VFIO_TEST(bar_of_sysfs_is_mapped)
 	ASSERT_EQ(0, ioctl(self->other.fd, VFIO_DEVICE_RESET));
 	check_no_dma(_metadata, self, IOVA);
 	munmap(bar, SIZE);
-	close(fd);
+}
+
+/* vfio-pci resets what it opens. */
+VFIO_TEST(device_is_opened)
+{
+	char *bar = map_by_sysfs(&self->other, NULL, RW, PAGE);
+
+	ASSERT_NE(MAP_FAILED, bar);
+	close_other(self);
+	ASSERT_EQ(0, dma_map(&self->edu, bar, IOVA, SIZE, RW));
+	check_dma(_metadata, self, bar, IOVA);
+	ASSERT_TRUE(open_other(self, variant));
+	check_no_dma(_metadata, self, IOVA);
+	munmap(bar, SIZE);
 }
 
 VFIO_TEST(ram_and_bar)
@@ -502,7 +602,7 @@ VFIO_TEST(ram_and_bar)
 
 VFIO_TEST(read_only)
 {
-	char *bar = map_region(&self->other, 2, SIZE, PROT_READ);
+	char *bar = map_bar(&self->other, NULL, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, bar);
 	EXPECT_EQ(-EFAULT, dma_map(&self->edu, bar, IOVA, SIZE, RW));
@@ -520,6 +620,58 @@ VFIO_TEST(read_only)
 	munmap(bar, SIZE);
 }
 
+/* What DMA does to a register the CPU sees, and the other way around. */
+VFIO_TEST(registers_of_an_edu)
+{
+	volatile __u32 *ram = (volatile __u32 *)self->ram, *regs;
+	struct device target = { };
+
+	if (!getenv("VFIO_REGS"))
+		SKIP(return, "VFIO_REGS is not set");
+	snprintf(target.pci, sizeof(target.pci), "%s", getenv("VFIO_REGS"));
+	ASSERT_LE(0, variant->open(&target));
+	regs = map_region(&target, 0, PAGE, RW);
+	ASSERT_NE(MAP_FAILED, regs);
+	ASSERT_EQ(0, dma_map(&self->edu, (void *)regs, IOVA, PAGE, RW));
+
+	ram[0] = 0x5eed1234;
+	ASSERT_TRUE(copy_word(self, RAM_IOVA, IOVA + EDU_LIVENESS));
+	EXPECT_EQ(~0x5eed1234U, regs[EDU_LIVENESS / 4]);
+	regs[EDU_LIVENESS / 4] = 0xcafe4321;
+	ASSERT_TRUE(copy_word(self, IOVA + EDU_LIVENESS, RAM_IOVA + PAGE));
+	EXPECT_EQ(~0xcafe4321U, ram[PAGE / 4]);
+	EXPECT_EQ(0, faults(self));
+
+	ASSERT_EQ(0, ioctl(target.fd, VFIO_DEVICE_RESET));
+	regs[EDU_LIVENESS / 4] = 0xdead0000;
+	EXPECT_TRUE(edu_faults(self, IOVA));
+	ASSERT_TRUE(copy_word(self, RAM_IOVA, IOVA + EDU_LIVENESS));
+	EXPECT_EQ(~0xdead0000U, regs[EDU_LIVENESS / 4]);
+	EXPECT_EQ(PAGE, dma_unmap(&self->edu, IOVA, PAGE));
+	munmap((void *)regs, PAGE);
+	close_device(&target);
+}
+
+/* It cannot be lent: type1 looks into the page tables, as it always did. */
+VFIO_TEST(smaller_than_a_page)
+{
+	volatile __u32 *ram = (volatile __u32 *)self->ram;
+	volatile __u32 *regs = map_region(&self->other, 0, PAGE, RW);
+	int ret;
+
+	ASSERT_NE(MAP_FAILED, regs);
+	ret = dma_map(&self->edu, (void *)regs, IOVA, PAGE, RW);
+	EXPECT_EQ(variant->routed ? -EFAULT : 0, ret);
+	if (!ret) {
+		ram[0] = 0x5eed1234;
+		ASSERT_TRUE(copy_word(self, RAM_IOVA, IOVA + IVSHMEM_MASK));
+		EXPECT_EQ(0x5eed1234, regs[IVSHMEM_MASK / 4]);
+		EXPECT_EQ(0, faults(self));
+		EXPECT_EQ(PAGE, dma_unmap(&self->edu, IOVA, PAGE));
+	}
+	munmap((void *)regs, PAGE);
+}
+
 VFIO_TEST(longer_than_the_mapping)
 {
 	EXPECT_EQ(-EFAULT, dma_map(&self->edu, self->bar, IOVA,
@@ -534,6 +686,22 @@ VFIO_TEST(device_is_reset)
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
 	check_dma(_metadata, self, self->bar, IOVA);
 	ASSERT_EQ(0, ioctl(self->other.fd, VFIO_DEVICE_RESET));
+	check_no_dma(_metadata, self, IOVA);
+
+	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
+	check_dma(_metadata, self, self->bar, IOVA);
+}
+
+VFIO_TEST(bus_is_reset)
+{
+	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
+	if (self->other.group >= 0) {
+		/* By whom does not own it: nothing happens. */
+		EXPECT_EQ(-1, hot_reset(&self->other, self->edu.group));
+		EXPECT_EQ(EINVAL, errno);
+		check_dma(_metadata, self, self->bar, IOVA);
+	}
+	ASSERT_EQ(0, hot_reset(&self->other, self->other.group));
 	check_no_dma(_metadata, self, IOVA);
 
 	ASSERT_EQ(0, dma_map(&self->edu, self->bar, IOVA, SIZE, RW));
@@ -634,6 +802,50 @@ VFIO_TEST(reset_in_flight)
 	check_dma(_metadata, self, self->bar, IOVA);
 }
 
+struct replaced {
+	struct device *device;
+	void *ram;
+	int delay;
+};
+
+static void *map_bar_over_ram(void *data)
+{
+	struct replaced *r = data;
+
+	usleep(r->delay);
+	return map_bar(r->device, r->ram, RW) == r->ram ?
+	       NULL : "the BAR cannot be mapped";
+}
+
+/* Whatever is found there: that it is taken back nobody gets around. */
+VFIO_TEST(replaced_while_it_is_mapped)
+{
+	struct replaced r = { .device = &self->other };
+	pthread_t thread;
+	void *trouble;
+	int ret;
+
+	for (; r.delay < 4000; r.delay += 500) {
+		r.ram = mmap(NULL, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			     0);
+		ASSERT_NE(MAP_FAILED, r.ram);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, map_bar_over_ram,
+					    &r));
+		ret = dma_map(&self->edu, r.ram, IOVA, SIZE, RW);
+		ASSERT_EQ(0, pthread_join(thread, &trouble));
+		ASSERT_EQ(NULL, trouble);
+		ASSERT_EQ(0, ioctl(self->other.fd, VFIO_DEVICE_RESET));
+		fill(self->bar, EDU_LEN);
+		copy(self->ram + PAGE, self->bar, EDU_LEN);
+		fill(self->ram, EDU_LEN);
+		ASSERT_TRUE(copy_by_edu(self, RAM_IOVA, IOVA));
+		EXPECT_TRUE(same(self->ram + PAGE, self->bar, EDU_LEN));
+		if (!ret)
+			EXPECT_EQ(SIZE, dma_unmap(&self->edu, IOVA, SIZE));
+		munmap(r.ram, SIZE);
+	}
+}
+
 static bool write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -712,6 +924,43 @@ VFIO_TEST(o_direct)
 	ASSERT_TRUE(set_command(&self->other, PCI_COMMAND_MEMORY, true));
 	EXPECT_EQ(SIZE, pread(fd, self->bar, SIZE, 0));
 	munmap(other, SIZE);
+	close(fd);
+}
+
+/*
+ * It may have them for as long as user space lets it stream: who closes the
+ * device would wait for itself.
+ */
+VFIO_TEST(no_buffer_of_a_camera)
+{
+	struct v4l2_requestbuffers request = {
+		.count = 1, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_USERPTR,
+	};
+	struct v4l2_buffer buf = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_USERPTR,
+		.m.userptr = (unsigned long)self->bar, .length = SIZE,
+	};
+	struct v4l2_format format = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.fmt.pix = {
+			.width = 64, .height = 128,
+			.pixelformat = V4L2_PIX_FMT_GREY,
+		},
+	};
+	int fd;
+
+	if (!getenv("VFIO_CAMERA"))
+		SKIP(return, "VFIO_CAMERA is not set");
+	fd = open(getenv("VFIO_CAMERA"), O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, VIDIOC_S_FMT, &format));
+	ASSERT_EQ(0, ioctl(fd, VIDIOC_REQBUFS, &request));
+	EXPECT_EQ(-1, ioctl(fd, VIDIOC_QBUF, &buf));
+	EXPECT_EQ(EFAULT, errno);
+	buf.m.userptr = (unsigned long)self->ram;
+	EXPECT_EQ(0, ioctl(fd, VIDIOC_QBUF, &buf));
 	close(fd);
 }
 
