@@ -23,6 +23,9 @@ export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=pageless KBUILD_BUI
 if command -v ccache >/dev/null; then CCACHE='ccache '; else CCACHE=; fi
 CC=${CCACHE}gcc
 
+# commits ARGUMENTS: those of the series, the first first; as git log has them
+commits() { git -C $LINUX log --reverse --format=%H base..series "$@"; }
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$1" >&2
 	shift

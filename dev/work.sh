@@ -8,7 +8,6 @@ scratch=build/work/${0##*/}
 work=$scratch/tree
 work_o=$PWD/$scratch/o	# its O= folder
 
-commits() { git -C $LINUX rev-list --reverse base..series; }
 subject() { git -C $LINUX log -1 --format=%s "$1"; }
 
 # work_key WORDS: changes with whatever decides the result for a commit
