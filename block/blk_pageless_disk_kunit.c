@@ -258,6 +258,7 @@ struct piece {
 	phys_addr_t	phys;	/* of what has no pages */
 	unsigned int	len;
 	bool		paged;
+	struct dma_region *region;
 };
 
 struct list {
@@ -293,6 +294,7 @@ static void random_list(struct kunit *test, struct rnd_state *rnd,
 		p->paged = prandom_u32_state(rnd) % 3 == 0;
 		p->len = SECTOR_SIZE * (1 + prandom_u32_state(rnd) %
 					    (1 << shift));
+		p->region = region;
 		p->phys = PFN_PHYS(region->pfn) + at;
 		if (p->paged)
 			p->addr = buf + at;
@@ -315,7 +317,8 @@ static int submit_list(struct kunit *test, struct list *list, blk_opf_t op)
 			ret = bio_add_page(bio, virt_to_page(p->addr), p->len,
 					   offset_in_page(p->addr));
 		else
-			ret = bio_add_phys(bio, p->phys, p->len, 0);
+			ret = bio_add_region(bio, p->region, p->len,
+					     p->phys - dma_region_phys(p->region));
 		KUNIT_EXPECT_EQ(test, ret, p->len);
 	}
 	ret = submit_bio_wait(bio);
@@ -592,8 +595,7 @@ static int submit_bar(struct kunit *test, struct dma_region *region,
 
 	bio->bi_iter.bi_sector = list->sector;
 	KUNIT_EXPECT_EQ(test, list->bytes,
-			bio_add_phys(bio, dma_region_phys(region), list->bytes,
-				     PAGELESS_MMIO));
+			bio_add_region(bio, region, list->bytes, 0));
 	ret = submit_bio_wait(bio);
 	bio_put(bio);
 	return ret;
@@ -655,18 +657,18 @@ static void data_survives_in_own_bar(struct kunit *test)
 /* One segment short enough for the driver's shortcut, and more. */
 static const unsigned int error_lens[] = { 4096, BAR_BYTES };
 
-static int submit_phys(struct kunit *test, phys_addr_t addr, unsigned int len,
-		       unsigned long flags, struct dma_region *drop)
+static int submit_region(struct kunit *test, struct dma_region *region,
+			 unsigned int len, bool drop)
 {
 	struct bio *bio = bio_alloc(test->priv, 1, REQ_OP_WRITE, GFP_KERNEL);
 	int ret;
 
-	KUNIT_EXPECT_EQ(test, len, bio_add_phys(bio, addr, len, flags));
+	KUNIT_EXPECT_EQ(test, len, bio_add_region(bio, region, len, 0));
 	if (drop)
-		dma_region_unregister(drop);
+		dma_region_unregister(region);
 	ret = submit_bio_wait(bio);
 	if (drop)
-		KUNIT_EXPECT_EQ(test, 0, dma_region_register(drop));
+		KUNIT_EXPECT_EQ(test, 0, dma_region_register(region));
 	bio_put(bio);
 	return ret;
 }
@@ -675,18 +677,15 @@ static void memory_without_route_is_an_error(struct kunit *test)
 {
 	for (int i = 0; i < ARRAY_SIZE(error_lens); i++)
 		KUNIT_EXPECT_EQ(test, -EREMOTEIO,
-				submit_phys(test, PFN_PHYS(bar.pfn),
-					    error_lens[i], PAGELESS_MMIO,
-					    NULL));
+				submit_region(test, &bar, error_lens[i], false));
 }
 
-/* Against the rules of bio_add_phys(), and yet no reason to hang. */
+/* Against the rules of bio_add_region(), and yet no reason to hang. */
 static void memory_that_is_gone_is_an_error(struct kunit *test)
 {
 	for (int i = 0; i < ARRAY_SIZE(error_lens); i++)
 		KUNIT_EXPECT_EQ(test, -EINVAL,
-				submit_phys(test, phys, error_lens[i], 0,
-					    &ram));
+				submit_region(test, &ram, error_lens[i], true));
 }
 
 static struct kunit_case blk_pageless_disk_cases[] = {

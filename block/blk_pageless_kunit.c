@@ -207,12 +207,20 @@ static struct bio *new_bio(struct kunit *test, struct block_device *bdev,
 	return bio;
 }
 
+/* Adds it as the owner of the region does in which it begins. */
+static int add_phys(struct bio *bio, phys_addr_t phys, unsigned int len)
+{
+	const struct dma_region *region = dma_region_find(phys, 1);
+
+	return bio_add_region(bio, region, len, phys - dma_region_phys(region));
+}
+
 static struct bio *new_pageless_bio(struct kunit *test,
 				    struct block_device *bdev)
 {
 	struct bio *bio = new_bio(test, bdev, 4);
 
-	KUNIT_ASSERT_EQ(test, 4096, bio_add_phys(bio, base, 4096, 0));
+	KUNIT_ASSERT_EQ(test, 4096, add_phys(bio, base, 4096));
 	return bio;
 }
 
@@ -224,46 +232,39 @@ static struct page *new_pages(struct kunit *test, unsigned int npages)
 	return virt_to_page(addr);
 }
 
-static void add_phys_refuses_range(struct kunit *test)
+static void add_region_refuses_range(struct kunit *test)
 {
 	static const struct {
-		s64		offset;
 		unsigned int	len;
-		unsigned long	flags;
+		u64		off;
 	} bad[] = {
-		{ 0, 0, 0 },
-		{ 0, 512, PAGELESS_MMIO },
-		{ 0, 512, PAGELESS_END },
-		{ 0, (unsigned int)INT_MAX + 1, 0 },
-		{ -1, 512, 0 },
-		{ REGION_BYTES - 1, 2, 0 },
-		{ 2 * REGION_BYTES, 512, 0 },
-		{ 2 * REGION_BYTES - 1, 2, PAGELESS_MMIO },
-		{ NR_REGIONS * REGION_BYTES - 1, 2, PAGELESS_MMIO },
-		{ NR_REGIONS * REGION_BYTES, 512, 0 },
+		{ 0, 0 },
+		{ (unsigned int)INT_MAX + 1, 0 },
+		{ REGION_BYTES + 1, 0 },
+		{ 2, REGION_BYTES - 1 },
+		{ 1, REGION_BYTES },
+		{ 512, U64_MAX - 511 },
+		{ 512, (u64)S64_MAX + 1 },
 	};
 	struct bio *bio = new_bio(test, NULL, 4);
 
+	/* Another region is behind that one, which changes nothing. */
 	for (int i = 0; i < ARRAY_SIZE(bad); i++)
 		KUNIT_EXPECT_EQ_MSG(test, -EINVAL,
-				    bio_add_phys(bio, base + bad[i].offset,
-						 bad[i].len, bad[i].flags),
+				    bio_add_region(bio, &regions[RAM_A],
+						   bad[i].len, bad[i].off),
 				    "range %d", i);
-	KUNIT_EXPECT_EQ(test, -EINVAL, bio_add_phys(bio, PHYS_ADDR_MAX, 1, 0));
-	/* Not a struct page, but not a region either. */
-	KUNIT_EXPECT_EQ(test, -EINVAL,
-			bio_add_phys(bio, page_to_phys(ZERO_PAGE(0)), 512, 0));
 	KUNIT_EXPECT_EQ(test, bio->bi_vcnt, 0);
 	KUNIT_EXPECT_EQ(test, bio->bi_iter.bi_size, 0);
 	KUNIT_EXPECT_FALSE(test, bio_pageless(bio));
 }
 
-static void add_phys_merges_within_region(struct kunit *test)
+static void add_region_merges_within_region(struct kunit *test)
 {
 	struct bio *bio = new_bio(test, NULL, 4);
 
-	KUNIT_EXPECT_EQ(test, 100, bio_add_phys(bio, base + 1, 100, 0));
-	KUNIT_EXPECT_EQ(test, 9000, bio_add_phys(bio, base + 101, 9000, 0));
+	KUNIT_EXPECT_EQ(test, 100, add_phys(bio, base + 1, 100));
+	KUNIT_EXPECT_EQ(test, 9000, add_phys(bio, base + 101, 9000));
 	KUNIT_EXPECT_EQ(test, bio->bi_vcnt, 1);
 	KUNIT_EXPECT_EQ(test, bio->bi_io_vec[0].bv_len, 9100);
 	KUNIT_EXPECT_EQ(test, bvec_phys(&bio->bi_io_vec[0]), base + 1);
@@ -271,34 +272,32 @@ static void add_phys_merges_within_region(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, bio_pageless(bio));
 
 	/* A gap, and going back. */
-	KUNIT_EXPECT_EQ(test, 1, bio_add_phys(bio, base + 9102, 1, 0));
-	KUNIT_EXPECT_EQ(test, 1, bio_add_phys(bio, base + 9101, 1, 0));
+	KUNIT_EXPECT_EQ(test, 1, add_phys(bio, base + 9102, 1));
+	KUNIT_EXPECT_EQ(test, 1, add_phys(bio, base + 9101, 1));
 	KUNIT_EXPECT_EQ(test, bio->bi_vcnt, 3);
 }
 
-static void add_phys_keeps_regions_apart(struct kunit *test)
+static void add_region_keeps_regions_apart(struct kunit *test)
 {
 	struct bio *bio = new_bio(test, NULL, 4);
 
-	KUNIT_EXPECT_EQ(test, 512, bio_add_phys(bio, region_base(RAM_B) - 512,
-						512, 0));
-	KUNIT_EXPECT_EQ(test, REGION_BYTES, bio_add_phys(bio, region_base(RAM_B),
-							 REGION_BYTES, 0));
-	KUNIT_EXPECT_EQ(test, 512, bio_add_phys(bio, region_base(BAR), 512,
-						PAGELESS_MMIO));
+	KUNIT_EXPECT_EQ(test, 512, add_phys(bio, region_base(RAM_B) - 512, 512));
+	KUNIT_EXPECT_EQ(test, REGION_BYTES,
+			add_phys(bio, region_base(RAM_B), REGION_BYTES));
+	KUNIT_EXPECT_EQ(test, 512, add_phys(bio, region_base(BAR), 512));
 	KUNIT_EXPECT_EQ(test, bio->bi_vcnt, 3);
 	KUNIT_EXPECT_FALSE(test, bvec_is_mmio(&bio->bi_io_vec[1]));
 	KUNIT_EXPECT_TRUE(test, bvec_is_mmio(&bio->bi_io_vec[2]));
 }
 
-static void add_phys_mixes_with_pages(struct kunit *test)
+static void add_region_mixes_with_pages(struct kunit *test)
 {
 	struct page *page = new_pages(test, 1);
 	struct bio *bio = new_bio(test, NULL, 4);
 
 	KUNIT_EXPECT_EQ(test, 512, bio_add_page(bio, page, 512, 0));
 	KUNIT_EXPECT_FALSE(test, bio_pageless(bio));
-	KUNIT_EXPECT_EQ(test, 512, bio_add_phys(bio, base, 512, 0));
+	KUNIT_EXPECT_EQ(test, 512, add_phys(bio, base, 512));
 	KUNIT_EXPECT_EQ(test, 512, bio_add_page(bio, page, 512, 512));
 	KUNIT_EXPECT_EQ(test, 512, bio_add_page(bio, page, 512, 1024));
 	KUNIT_EXPECT_EQ(test, bio->bi_vcnt, 3);
@@ -309,19 +308,19 @@ static void add_phys_mixes_with_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bio->bi_io_vec[2].bv_len, 1024);
 }
 
-static void add_phys_to_full_bio(struct kunit *test)
+static void add_region_to_full_bio(struct kunit *test)
 {
 	struct bio *bio = new_bio(test, NULL, 1);
 
 	bio->bi_max_vecs = 1;
-	KUNIT_EXPECT_EQ(test, 512, bio_add_phys(bio, base, 512, 0));
-	KUNIT_EXPECT_EQ(test, 0, bio_add_phys(bio, base + 1024, 512, 0));
-	KUNIT_EXPECT_EQ(test, 512, bio_add_phys(bio, base + 512, 512, 0));
+	KUNIT_EXPECT_EQ(test, 512, add_phys(bio, base, 512));
+	KUNIT_EXPECT_EQ(test, 0, add_phys(bio, base + 1024, 512));
+	KUNIT_EXPECT_EQ(test, 512, add_phys(bio, base + 512, 512));
 	KUNIT_EXPECT_EQ(test, bio->bi_iter.bi_size, 1024);
 	KUNIT_EXPECT_EQ(test, bio->bi_vcnt, 1);
 
 	bio->bi_iter.bi_size = UINT_MAX - 511;
-	KUNIT_EXPECT_EQ(test, 0, bio_add_phys(bio, base + 1024, 512, 0));
+	KUNIT_EXPECT_EQ(test, 0, add_phys(bio, base + 1024, 512));
 	KUNIT_EXPECT_EQ(test, bio->bi_io_vec[0].bv_len, 1024);
 }
 
@@ -570,8 +569,7 @@ static int add_piece(struct bio *bio, const struct piece *piece)
 	struct page *page;
 
 	if (!piece->paged)
-		return bio_add_phys(bio, piece->phys, piece->len,
-				    piece->mmio ? PAGELESS_MMIO : 0);
+		return add_phys(bio, piece->phys, piece->len);
 	page = pfn_to_page(PHYS_PFN(piece->phys));
 	return bio_add_page(bio, page, piece->len, offset_in_page(piece->phys));
 }
@@ -641,7 +639,7 @@ static void sg_list_is_what_bio_has(struct kunit *test)
 
 /* Two bios that are neighbours on the disk become one request. */
 static unsigned int merged_entries(struct kunit *test, phys_addr_t first,
-				   phys_addr_t second, unsigned long flags)
+				   phys_addr_t second)
 {
 	struct mock *mock = mock_pageless(test, true);
 	struct bio *bios[2];
@@ -651,9 +649,8 @@ static unsigned int merged_entries(struct kunit *test, phys_addr_t first,
 		bios[i] = bio_alloc(mock->disk->part0, 1, REQ_OP_WRITE,
 				    GFP_KERNEL);
 		bios[i]->bi_iter.bi_sector = i;
-		KUNIT_EXPECT_EQ(test, 512, bio_add_phys(bios[i],
-							i ? second : first,
-							512, i ? flags : 0));
+		KUNIT_EXPECT_EQ(test, 512,
+				add_phys(bios[i], i ? second : first, 512));
 	}
 	bio_chain(bios[0], bios[1]);
 	blk_start_plug(&plug);
@@ -668,17 +665,16 @@ static unsigned int merged_entries(struct kunit *test, phys_addr_t first,
 
 static void requests_merge_within_region(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, 1, merged_entries(test, base, base + 512, 0));
-	KUNIT_EXPECT_EQ(test, 2, merged_entries(test, base, base + 1024, 0));
+	KUNIT_EXPECT_EQ(test, 1, merged_entries(test, base, base + 512));
+	KUNIT_EXPECT_EQ(test, 2, merged_entries(test, base, base + 1024));
 }
 
 static void requests_keep_regions_apart(struct kunit *test)
 {
 	phys_addr_t b = region_base(RAM_B), bar = region_base(BAR);
 
-	KUNIT_EXPECT_EQ(test, 2, merged_entries(test, b - 512, b, 0));
-	KUNIT_EXPECT_EQ(test, 2, merged_entries(test, bar - 512, bar,
-						PAGELESS_MMIO));
+	KUNIT_EXPECT_EQ(test, 2, merged_entries(test, b - 512, b));
+	KUNIT_EXPECT_EQ(test, 2, merged_entries(test, bar - 512, bar));
 }
 
 /* --- limits ------------------------------------------------------------- */
@@ -827,7 +823,7 @@ static void every_part_of_split_bio_is_refused(struct kunit *test)
 
 	top->lower = bottom->disk;
 	KUNIT_EXPECT_EQ(test, 4 * PAGE_SIZE,
-			bio_add_phys(bio, base, 4 * PAGE_SIZE, 0));
+			add_phys(bio, base, 4 * PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, submit_bio_wait(bio));
 	KUNIT_EXPECT_EQ(test, 4, atomic_read(&top->submits));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&bottom->submits));
@@ -965,9 +961,9 @@ static void warns_and_leaves_bio_alone(struct kunit *test)
 	unsigned int folios = 0;
 
 	skip_unless_warn(test);
-	KUNIT_ASSERT_EQ(test, 512, bio_add_phys(bio, base, 512, 0));
+	KUNIT_ASSERT_EQ(test, 512, add_phys(bio, base, 512));
 	KUNIT_ASSERT_EQ(test, 512, bio_add_page(bio, pages, 512, 0));
-	KUNIT_ASSERT_EQ(test, 512, bio_add_phys(bio, base + 512, 512, 0));
+	KUNIT_ASSERT_EQ(test, 512, add_phys(bio, base + 512, 512));
 	KUNIT_ASSERT_EQ(test, 512, bio_add_page(paged, pages + 1, 512, 0));
 
 	bio_for_each_folio_all(fi, bio)
@@ -1009,11 +1005,11 @@ static struct kunit_case blk_pageless_cases[] = {
 	KUNIT_CASE_PARAM(bvec_names_range, range_gen_params),
 	KUNIT_CASE(bvec_refuses_range),
 	KUNIT_CASE(bvec_with_page_is_paged),
-	KUNIT_CASE(add_phys_refuses_range),
-	KUNIT_CASE(add_phys_merges_within_region),
-	KUNIT_CASE(add_phys_keeps_regions_apart),
-	KUNIT_CASE(add_phys_mixes_with_pages),
-	KUNIT_CASE(add_phys_to_full_bio),
+	KUNIT_CASE(add_region_refuses_range),
+	KUNIT_CASE(add_region_merges_within_region),
+	KUNIT_CASE(add_region_keeps_regions_apart),
+	KUNIT_CASE(add_region_mixes_with_pages),
+	KUNIT_CASE(add_region_to_full_bio),
 	KUNIT_CASE(flag_is_inherited),
 	KUNIT_CASE_PARAM(sg_list_is_what_bio_has, limits_gen_params),
 	KUNIT_CASE(requests_merge_within_region),
