@@ -17,8 +17,9 @@ export LC_ALL=C	# one order for sort, comm and the shell
 LINUX=build/linux
 JOBS=${JOBS:-$(nproc)}
 
-# A new checkout in another folder finds what this one compiled.
-export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_mtime
+# A new checkout in another folder finds what this one compiled. What has to be
+# compiled is not preprocessed first: the kernel asks for dependencies anyway.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_mtime CCACHE_DEPEND=1
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=pageless KBUILD_BUILD_HOST=pageless
 if command -v ccache >/dev/null; then CCACHE='ccache '; else CCACHE=; fi
 CC=${CCACHE}gcc
