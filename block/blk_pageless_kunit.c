@@ -210,9 +210,11 @@ static struct bio *new_bio(struct kunit *test, struct block_device *bdev,
 /* Adds it as the owner of the region does in which it begins. */
 static int add_phys(struct bio *bio, phys_addr_t phys, unsigned int len)
 {
-	const struct dma_region *region = dma_region_find(phys, 1);
+	unsigned int nr = RAM_A;
 
-	return bio_add_region(bio, region, len, phys - dma_region_phys(region));
+	while (nr < BAR && phys >= region_base(nr + 1))
+		nr++;
+	return bio_add_region(bio, &regions[nr], len, phys - region_base(nr));
 }
 
 static struct bio *new_pageless_bio(struct kunit *test,
@@ -620,9 +622,12 @@ static void sg_list_is_what_bio_has(struct kunit *test)
 		for (int i = 0; i < nr; i++) {
 			random_piece(&rnd, &pieces[i], pages);
 			if (i && pieces[i].paged == pieces[i - 1].paged &&
-			    prandom_u32_state(&rnd) % 4 == 0)
+			    prandom_u32_state(&rnd) % 4 == 0) {
 				pieces[i].phys = pieces[i - 1].phys +
 						 pieces[i - 1].len;
+				pieces[i].mmio = !pieces[i].paged &&
+					pieces[i].phys >= region_base(BAR);
+			}
 			if (add_piece(bio, &pieces[i]) <= 0)
 				nr = i;
 		}
