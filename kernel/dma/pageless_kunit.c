@@ -1492,18 +1492,44 @@ static u64 small_mask(void)
 	return DMA_BIT_MASK(fls64(places[ALIAS].phys - 1));
 }
 
+static void set_small_mask(struct kunit *test)
+{
+	need_no_iommu(test);
+	if (small_mask() >= places[ALIAS].phys)
+		kunit_skip(test, "the RAM does not start at a power of two");
+	KUNIT_ASSERT_EQ(test, set_mask(small_mask()), 0);
+}
+
 static void memory_above_the_mask_is_bounced_or_refused(struct kunit *test)
 {
 	const struct list *list = test->param_value;
 	enum dma_data_direction dir;
 
-	need_no_iommu(test);
 	need_bars_of(test, list);
-	if (small_mask() >= places[ALIAS].phys)
-		kunit_skip(test, "the RAM does not start at a power of two");
-	KUNIT_ASSERT_EQ(test, set_mask(small_mask()), 0);
+	set_small_mask(test);
 	for (dir = DMA_BIDIRECTIONAL; dir <= DMA_FROM_DEVICE; dir++)
 		run_job(test, new_job(test, list->piece, npieces(list), dir));
+}
+
+/* As sata_nv does for both of its ports while one of them has commands. */
+static void mask_is_set_again_while_a_list_is_bounced(struct kunit *test)
+{
+	static const struct piece pieces[] = {
+		{ ALIAS, 0x1000, 0x1000 }, { ALIAS, 0x3123, 0x345 },
+	};
+	struct job *job = new_job(test, pieces, ARRAY_SIZE(pieces),
+				  DMA_FROM_DEVICE);
+
+	set_small_mask(test);
+	if (map_job(job))
+		kunit_skip(test, "nothing is bounced here");
+	/* The list has still the fate that it had by machine.mask. */
+	KUNIT_EXPECT_EQ(test, 0, dma_set_mask(machine.dev, DMA_BIT_MASK(64)));
+	visit_chunks(test, job, device_writes);
+	unmap_job(job);
+	for (int i = 0; i < ARRAY_SIZE(pieces); i++)
+		expect_device_bytes(test, job, &pieces[i]);
+	expect_nothing_left(test, job);
 }
 
 /* --- segments ---------------------------------------------------------- */
@@ -2481,6 +2507,7 @@ static struct kunit_case trusted_cases[] = {
 	KUNIT_CASE(bounce_buffer_is_full),
 	KUNIT_CASE_PARAM(memory_above_the_mask_is_bounced_or_refused,
 			 list_gen_params),
+	KUNIT_CASE(mask_is_set_again_while_a_list_is_bounced),
 	KUNIT_CASE(empty_entry_is_restored),
 	KUNIT_CASE_PARAM(segments_keep_the_limits, limits_gen_params),
 	KUNIT_CASE(memory_of_every_kind_is_one_segment),

@@ -494,7 +494,7 @@ BAR_TEST(everybody_else_is_as_before)
 {
 	struct iovec v = { self->map, BLOCK }, local = { self->other, BLOCK };
 	struct io_uring_params p = {};
-	int pipes[2], sockets[2], ring, file, one = 1;
+	int pipes[2], ring, file;
 
 	copy(self->map, self->ram, BLOCK);
 	ASSERT_EQ(0, pipe(pipes));
@@ -504,12 +504,6 @@ BAR_TEST(everybody_else_is_as_before)
 	EXPECT_FAULT(vmsplice(pipes[1], &v, 1, 0));
 
 	EXPECT_FAULT(process_vm_readv(getpid(), &local, 1, &v, 1, 0));
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	EXPECT_EQ(BLOCK, send(sockets[0], self->map, BLOCK, 0));
-	EXPECT_EQ(BLOCK, recv(sockets[1], self->map + BLOCK, BLOCK, 0));
-	EXPECT_TRUE(same(self->map + BLOCK, self->ram, BLOCK));
-	setsockopt(sockets[0], SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
 
 	file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 	ASSERT_LE(0, file);
@@ -524,6 +518,20 @@ BAR_TEST(everybody_else_is_as_before)
 	close(file);
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+BAR_TEST(sockets_are_as_before)
+{
+	int sockets[2], ret;
+
+	copy(self->map, self->ram, BLOCK);
+	ret = socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+	if (ret && (errno == EAFNOSUPPORT || errno == ENOSYS))
+		SKIP(return, "the kernel has no Unix sockets");
+	ASSERT_EQ(0, ret);
+	EXPECT_EQ(BLOCK, send(sockets[0], self->map, BLOCK, 0));
+	EXPECT_EQ(BLOCK, recv(sockets[1], self->map + BLOCK, BLOCK, 0));
+	EXPECT_TRUE(same(self->map + BLOCK, self->ram, BLOCK));
 	close(sockets[0]);
 	close(sockets[1]);
 }
