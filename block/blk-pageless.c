@@ -28,16 +28,12 @@ bool bvec_pageless_mergeable(const struct bio_vec *vec1,
 	       dma_region_covers(region, bvec_phys(vec2), vec2->bv_len);
 }
 
-/* The second has no page, and lies in the region. */
-static bool bvec_try_merge(struct bio_vec *bv, const struct bio_vec *next,
-			   const struct dma_region *region)
+/* Does the bvec end at the address, and lie in the region as a whole? */
+static bool bvec_ends_at(const struct bio_vec *bv, phys_addr_t phys,
+			 const struct dma_region *region)
 {
-	if (bvec_has_page(bv) ||
-	    bvec_phys(bv) + bv->bv_len != bvec_phys(next) ||
-	    !dma_region_covers(region, bvec_phys(bv), bv->bv_len))
-		return false;
-	bv->bv_len += next->bv_len;
-	return true;
+	return !bvec_has_page(bv) && bvec_phys(bv) + bv->bv_len == phys &&
+	       dma_region_covers(region, bvec_phys(bv), bv->bv_len);
 }
 
 /**
@@ -71,7 +67,7 @@ int bio_add_region(struct bio *bio, const struct dma_region *region,
 		   unsigned int len, u64 off)
 {
 	phys_addr_t phys = dma_region_phys(region) + off;
-	struct bio_vec bv;
+	struct bio_vec *bv = &bio->bi_io_vec[bio->bi_vcnt];
 	int ret;
 
 	if (WARN_ON_ONCE(bio_flagged(bio, BIO_CLONED)))
@@ -79,18 +75,21 @@ int bio_add_region(struct bio *bio, const struct dma_region *region,
 	if (!len || len > INT_MAX || off >= dma_region_size(region) ||
 	    len > dma_region_size(region) - off)
 		return -EINVAL;
-	ret = bvec_set_pfn(&bv, PHYS_PFN(phys), len, offset_in_page(phys),
-			   region->attr == DMA_REGION_MMIO ? PAGELESS_MMIO : 0);
-	if (ret)
-		return ret;
-
 	if (bio->bi_iter.bi_size > UINT_MAX - len)
 		return 0;
-	if (!bio->bi_vcnt ||
-	    !bvec_try_merge(&bio->bi_io_vec[bio->bi_vcnt - 1], &bv, region)) {
+
+	if (bio->bi_vcnt && bvec_ends_at(bv - 1, phys, region)) {
+		bv[-1].bv_len += len;
+	} else {
 		if (bio->bi_vcnt >= bio->bi_max_vecs)
 			return 0;
-		bio->bi_io_vec[bio->bi_vcnt++] = bv;
+		ret = bvec_set_pfn(bv, PHYS_PFN(phys), len,
+				   offset_in_page(phys),
+				   region->attr == DMA_REGION_MMIO ?
+				   PAGELESS_MMIO : 0);
+		if (ret)
+			return ret;
+		bio->bi_vcnt++;
 	}
 	bio->bi_iter.bi_size += len;
 	bio_set_flag(bio, BIO_PAGELESS);
