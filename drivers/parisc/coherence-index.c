@@ -79,6 +79,7 @@ struct iommu_alias iommu_mmio_alias(void)
 /**
  * iommu_sg_alias - whose lines the transfer of an entry has to be coherent with
  * @sg: the entry, paged or not
+ * @phys: its physical address, sg_phys()
  *
  * Context: Any. Whoever maps a page-less entry holds its region.
  * Return: of these the first that there is:
@@ -88,7 +89,7 @@ struct iommu_alias iommu_mmio_alias(void)
  * 3. the fallback page, always for device memory. If user space has mapped
  *    the memory cached, its lines have been flushed.
  */
-struct iommu_alias iommu_sg_alias(struct scatterlist *sg)
+struct iommu_alias iommu_sg_alias(struct scatterlist *sg, phys_addr_t phys)
 {
 	struct iommu_alias alias = {};
 
@@ -96,7 +97,10 @@ struct iommu_alias iommu_sg_alias(struct scatterlist *sg)
 		return iommu_mmio_alias();
 	if (iommu_user_alias(sg, &alias))
 		return alias;
-	return iommu_phys_alias(sg_phys(sg), sg->length);
+	/* There is no highmem. */
+	if (sg_has_page(sg))
+		return iommu_kernel_alias(phys_to_virt(phys));
+	return iommu_phys_alias(phys, sg->length);
 }
 
 /**

@@ -525,7 +525,7 @@ static void expect_alias(struct kunit *test, enum fake_place place,
 	struct scatterlist sg;
 
 	set_entry(&sg, place);
-	alias = iommu_sg_alias(&sg);
+	alias = iommu_sg_alias(&sg, sg_phys(&sg));
 	KUNIT_EXPECT_EQ(test, alias.space, space);
 	KUNIT_EXPECT_EQ(test, alias.addr, addr);
 	KUNIT_EXPECT_EQ(test, alias.is_fallback, addr == fallback_addr());
