@@ -522,13 +522,11 @@ BAR_TEST(everybody_else_is_as_before)
 
 BAR_TEST(sockets_are_as_before)
 {
-	int sockets[2], ret;
+	int sockets[2];
 
 	copy(self->map, self->ram, BLOCK);
-	ret = socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
-	if (ret && (errno == EAFNOSUPPORT || errno == ENOSYS))
-		SKIP(return, "the kernel has no Unix sockets");
-	ASSERT_EQ(0, ret);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
+		SKIP(return, "socketpair: %s", strerror(errno));
 	EXPECT_EQ(BLOCK, send(sockets[0], self->map, BLOCK, 0));
 	EXPECT_EQ(BLOCK, recv(sockets[1], self->map + BLOCK, BLOCK, 0));
 	EXPECT_TRUE(same(self->map + BLOCK, self->ram, BLOCK));
