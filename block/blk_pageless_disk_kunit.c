@@ -257,8 +257,7 @@ struct piece {
 	void		*addr;	/* where the CPU finds it, or NULL */
 	phys_addr_t	phys;	/* of what has no pages */
 	unsigned int	len;
-	bool		paged;
-	struct dma_region *region;
+	struct dma_region *region;	/* or NULL, if it has pages */
 };
 
 struct list {
@@ -291,12 +290,11 @@ static void random_list(struct kunit *test, struct rnd_state *rnd,
 		unsigned int at = i * slot +
 				  4 * (prandom_u32_state(rnd) % 4096);
 
-		p->paged = prandom_u32_state(rnd) % 3 == 0;
+		p->region = prandom_u32_state(rnd) % 3 ? region : NULL;
 		p->len = SECTOR_SIZE * (1 + prandom_u32_state(rnd) %
 					    (1 << shift));
-		p->region = region;
 		p->phys = PFN_PHYS(region->pfn) + at;
-		if (p->paged)
+		if (!p->region)
 			p->addr = buf + at;
 		else
 			p->addr = region->kaddr ? region->kaddr + at : NULL;
@@ -313,7 +311,7 @@ static int submit_list(struct kunit *test, struct list *list, blk_opf_t op)
 	for (int i = 0; i < list->nr; i++) {
 		struct piece *p = &list->pieces[i];
 
-		if (p->paged)
+		if (!p->region)
 			ret = bio_add_page(bio, virt_to_page(p->addr), p->len,
 					   offset_in_page(p->addr));
 		else
@@ -330,7 +328,7 @@ static int submit_pages(struct kunit *test, struct list *list, void *buf,
 			blk_opf_t op)
 {
 	struct list whole = {
-		.pieces	= { { .addr = buf, .len = list->bytes, .paged = true } },
+		.pieces	= { { .addr = buf, .len = list->bytes } },
 		.nr	= 1,
 		.sector	= list->sector,
 	};
@@ -350,7 +348,7 @@ static void scatter(const struct list *list, void *mem, void *expect,
 	for (int i = 0; i < list->nr; i++) {
 		const struct piece *p = &list->pieces[i];
 
-		if (p->paged == paged)
+		if (!p->region == paged)
 			memcpy(expect + (p->addr - mem), data, p->len);
 		data += p->len;
 	}
@@ -377,7 +375,7 @@ static void expect_same(struct kunit *test, const struct list *list,
 		at++;
 	for (int i = 0; i < list->nr; i++)
 		kunit_info(test, "%d: %s %pa, %u bytes", i,
-			   list->pieces[i].paged ? "paged" : "page-less",
+			   list->pieces[i].region ? "page-less" : "paged",
 			   &list->pieces[i].phys, list->pieces[i].len);
 	KUNIT_FAIL(test, "byte %u of %u is %#x, not %#x; sector %llu", at, len,
 		   ((const u8 *)found)[at], ((const u8 *)expected)[at],
@@ -496,7 +494,7 @@ static void peek_list(struct kunit *test, const struct list *list, void *data)
 	for (int i = 0; i < list->nr; i++) {
 		const struct piece *p = &list->pieces[i];
 
-		if (p->paged)
+		if (!p->region)
 			memcpy(data, p->addr, p->len);
 		else
 			KUNIT_EXPECT_EQ(test, 0, peek(data, p->phys, p->len));

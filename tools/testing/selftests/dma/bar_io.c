@@ -524,9 +524,10 @@ BAR_TEST(sockets_are_as_before)
 {
 	int sockets[2];
 
+	if (access("/proc/net/unix", F_OK))
+		SKIP(return, "the kernel has no Unix sockets");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
 	copy(self->map, self->ram, BLOCK);
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
-		SKIP(return, "socketpair: %s", strerror(errno));
 	EXPECT_EQ(BLOCK, send(sockets[0], self->map, BLOCK, 0));
 	EXPECT_EQ(BLOCK, recv(sockets[1], self->map + BLOCK, BLOCK, 0));
 	EXPECT_TRUE(same(self->map + BLOCK, self->ram, BLOCK));
