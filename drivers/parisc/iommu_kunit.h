@@ -387,6 +387,14 @@ static void entry_has_a_limit(struct kunit *test)
 		{ FAKE_PAGES, 0x10, 0 },
 		{ FAKE_PAGES, 0x20, 0xfffffff0 },
 		{ FAKE_PAGES, 0x2000, 0xfffff001 },
+		{ FAKE_BAR, 0x10, 0 },
+	};
+	/* What is around them goes on where they end. */
+	static const struct fake_piece among[][3] = {
+		{ { FAKE_BARE, 0x1000, SZ_4K }, { FAKE_BARE, 0x2000, 0 }, { FAKE_BARE, 0x2000, SZ_4K } },
+		{ { FAKE_PAGES, 0x1000, SZ_4K }, { FAKE_PAGES, 0x2000, 0 }, { FAKE_PAGES, 0x2000, SZ_4K } },
+		{ { FAKE_BARE, 0x2000, 0 }, { FAKE_BARE, 0x2000, SZ_4K }, { FAKE_BARE, 0x3000, SZ_4K } },
+		{ { FAKE_PAGES, 0x1000, SZ_4K }, { FAKE_PAGES, 0x2000, 0xfffff000 }, { FAKE_PAGES, 0x1000, SZ_8K } },
 	};
 	unsigned int i;
 
@@ -395,6 +403,8 @@ static void entry_has_a_limit(struct kunit *test)
 	run_pieces(test, most, ARRAY_SIZE(most));
 	for (i = 0; i < ARRAY_SIZE(more); i++)
 		expect_too_large(test, &more[i]);
+	for (i = 0; i < ARRAY_SIZE(among); i++)
+		fake_run_pieces(test, among[i], ARRAY_SIZE(among[i]), -EINVAL);
 }
 
 /* It would span one wherever it was put. */

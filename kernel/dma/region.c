@@ -96,7 +96,7 @@ static int region_find_bar(struct dma_region *region)
 
 	if (bar) {
 		pcibios_resource_to_bus(region->pdev->bus, &bus, bar);
-		region->bus_offset = bus.start - bar->start;
+		region->bus_offset = (s64)bus.start - (s64)bar->start;
 		return 0;
 	}
 #endif

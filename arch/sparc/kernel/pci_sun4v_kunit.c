@@ -400,6 +400,15 @@ static void list_is_mapped_by_a_slow_hypervisor(struct kunit *test)
 		fake_run_list(test, test->param_value, 0);
 }
 
+static void empty_entries_are_left_out(struct kunit *test)
+{
+	static const struct fake_piece page = { FAKE_PAGES, 0, SZ_8K };
+	static const struct fake_piece bar = { FAKE_BAR, 0x10, 0x20 };
+
+	fake_run_with_empty(test, &page);
+	fake_run_with_empty(test, &bar);
+}
+
 static void device_memory_gets_its_bus_address(struct kunit *test)
 {
 	fake_run_list(test, test->param_value, 0);
@@ -684,6 +693,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(list_is_mapped, list_gen_params),
 	KUNIT_CASE_PARAM(list_is_mapped_in_holes, list_gen_params),
 	KUNIT_CASE_PARAM(list_is_mapped_by_a_slow_hypervisor, list_gen_params),
+	KUNIT_CASE(empty_entries_are_left_out),
 	KUNIT_CASE_PARAM(device_memory_gets_its_bus_address,
 			 bus_list_gen_params),
 	KUNIT_CASE_PARAM(device_memory_is_out_of_reach, bus_list_gen_params),

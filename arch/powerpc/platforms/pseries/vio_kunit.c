@@ -293,6 +293,14 @@ static void list_is_mapped(struct kunit *test)
 	expect_failures(test, 0);
 }
 
+static void empty_entries_are_left_out(struct kunit *test)
+{
+	static const struct fake_piece page = { FAKE_PAGES, 0x1000, 0x1000 };
+
+	fake_run_with_empty(test, &page);
+	expect_failures(test, 0);
+}
+
 /* It is no PCI bus: no device has a route to device memory. */
 static void device_memory_is_refused(struct kunit *test)
 {
@@ -696,6 +704,7 @@ static void excess_is_given_to_who_desires_it(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(list_is_mapped, list_gen_params),
+	KUNIT_CASE(empty_entries_are_left_out),
 	KUNIT_CASE_PARAM(device_memory_is_refused, bus_list_gen_params),
 	KUNIT_CASE_PARAM(list_is_refused, refused_gen_params),
 	KUNIT_CASE(list_is_refused_when_much_is_charged),
