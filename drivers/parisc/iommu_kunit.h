@@ -391,10 +391,14 @@ static void entry_has_a_limit(struct kunit *test)
 	};
 	/* What is around them goes on where they end. */
 	static const struct fake_piece among[][3] = {
-		{ { FAKE_BARE, 0x1000, SZ_4K }, { FAKE_BARE, 0x2000, 0 }, { FAKE_BARE, 0x2000, SZ_4K } },
-		{ { FAKE_PAGES, 0x1000, SZ_4K }, { FAKE_PAGES, 0x2000, 0 }, { FAKE_PAGES, 0x2000, SZ_4K } },
-		{ { FAKE_BARE, 0x2000, 0 }, { FAKE_BARE, 0x2000, SZ_4K }, { FAKE_BARE, 0x3000, SZ_4K } },
-		{ { FAKE_PAGES, 0x1000, SZ_4K }, { FAKE_PAGES, 0x2000, 0xfffff000 }, { FAKE_PAGES, 0x1000, SZ_8K } },
+		{ { FAKE_BARE, 0x1000, SZ_4K }, { FAKE_BARE, 0x2000, 0 },
+		  { FAKE_BARE, 0x2000, SZ_4K } },
+		{ { FAKE_PAGES, 0x1000, SZ_4K }, { FAKE_PAGES, 0x2000, 0 },
+		  { FAKE_PAGES, 0x2000, SZ_4K } },
+		{ { FAKE_BARE, 0x2000, 0 }, { FAKE_BARE, 0x2000, SZ_4K },
+		  { FAKE_BARE, 0x3000, SZ_4K } },
+		{ { FAKE_PAGES, 0x1000, SZ_4K }, { FAKE_PAGES, 0x2000, 0xfffff000 },
+		  { FAKE_PAGES, 0x1000, SZ_8K } },
 	};
 	unsigned int i;
 
