@@ -34,8 +34,10 @@ check_out() { git -C $work checkout -q -f --detach "$1"; }
 
 make_work() { make -C $work O="$work_o" ARCH=x86_64 CC="$CC" -j "$JOBS" "$@"; }
 
-# numberless: of what compilers say on standard input, 'file: what', once each
-numberless() { sed -n 's/^\([^: ]*\):[0-9]*:\([0-9]*:\)\{0,1\} *\(.*\(warning\|error\).*\)/\1: \3/p' | sort -u; }
+# numberless: of what compilers say on standard input, 'file: what', once each. The
+# file's name is that in its tree, whichever that is: ccache repeats what was said in
+# the tree where the object was compiled first.
+numberless() { sed -n 's,^\(\.\./\|[^: ]*/\)tree/,,; s/^\([^: ]*\):[0-9]*:\([0-9]*:\)\{0,1\} *\(.*\(warning\|error\).*\)/\1: \3/p' | sort -u; }
 
 # configure_work OPTION...: $fragments, or everything that the jobs and the KUnit boots turn on,
 # as far as the commit has it; without KASAN, which only makes objects slow to build
