@@ -47,6 +47,10 @@
 #include <linux/swiotlb.h>
 #include "debug.h"
 #include "direct.h"
+#ifdef CONFIG_XEN_PV
+#include <xen/page.h>
+#include <xen/xen.h>
+#endif
 
 static char *ram;
 module_param(ram, charp, 0400);
@@ -114,6 +118,28 @@ static bool is_bar(enum place place)
 static bool untrusted(void)
 {
 	return machine.pdev->untrusted;
+}
+
+/*
+ * What has a PFN here has another frame for devices in the first domain of Xen,
+ * and what follows it here need not do so there.
+ */
+static unsigned long pfn_to_frame(unsigned long pfn)
+{
+#ifdef CONFIG_XEN_PV
+	if (xen_pv_domain())
+		return pfn_to_bfn(pfn);
+#endif
+	return pfn;
+}
+
+static unsigned long frame_to_pfn(unsigned long frame)
+{
+#ifdef CONFIG_XEN_PV
+	if (xen_pv_domain())
+		return bfn_to_local_pfn(frame);
+#endif
+	return frame;
 }
 
 /* --- between the IOMMU core and the driver of the I/O MMU -------------- */
@@ -743,11 +769,22 @@ static int fate_of_bar(const struct piece *p)
 	return MAPPED;
 }
 
+static bool frames_follow(const struct piece *p)
+{
+	unsigned long first = PHYS_PFN(piece_phys(p));
+	unsigned long last = PHYS_PFN(piece_phys(p) + p->len - 1), pfn;
+
+	for (pfn = first; pfn < last; pfn++)
+		if (pfn_to_frame(pfn + 1) != pfn_to_frame(pfn) + 1)
+			return false;
+	return true;
+}
+
 static bool needs_bounce(const struct piece *p)
 {
 	if (machine.domain)
 		return untrusted() && !whole_pages(p);
-	return machine.force_bounce || !addressable(p);
+	return machine.force_bounce || !addressable(p) || !frames_follow(p);
 }
 
 static int fate_of(const struct piece *p)
@@ -966,11 +1003,13 @@ static u8 *chunk_cpu(const struct chunk *c)
 /* What answers at the chunk's DMA address? */
 static phys_addr_t chunk_behind(const struct chunk *c)
 {
+	phys_addr_t bus = chunk_dma(c) - machine.dma_offset;
+
 	if (machine.domain)
 		return iommu_iova_to_phys(machine.domain, chunk_dma(c));
 	if (is_bar(c->piece->place))
 		return chunk_dma(c);
-	return chunk_dma(c) - machine.dma_offset;
+	return PFN_PHYS(frame_to_pfn(PHYS_PFN(bus))) + offset_in_page(bus);
 }
 
 static u8 *chunk_bounce(const struct chunk *c)
