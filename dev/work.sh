@@ -7,6 +7,7 @@
 scratch=build/work/${0##*/}
 work=$scratch/tree
 work_o=$PWD/$scratch/o	# its O= folder
+options='dev/configs/x86_64.config dev/kunit/kunitconfig dev/configs/lean.config'
 
 subject() { git -C $LINUX log -1 --format=%s "$1"; }
 
@@ -14,7 +15,8 @@ subject() { git -C $LINUX log -1 --format=%s "$1"; }
 work_key() {
 	{
 		echo "$@"
-		cat "$0" dev/work.sh dev/objects.mk dev/sparse dev/bloat-objects dev/configs/x86_64.config dev/kunit/kunitconfig
+		# shellcheck disable=SC2086 # a list
+		cat "$0" dev/work.sh dev/objects.mk dev/sparse dev/bloat-objects $options
 		gcc --version
 	} | sha1sum | cut -d' ' -f1
 }
@@ -42,8 +44,12 @@ numberless() { sed -n 's,^\(\.\./\|[^: ]*/\)tree/,,; s/^\([^: ]*\):[0-9]*:\([0-9
 # configure_work OPTION...: $fragments, or everything that the jobs and the KUnit boots turn on,
 # as far as the commit has it; without KASAN, which only makes objects slow to build
 configure_work() {
-	make_work -s tinyconfig
-	grep -hv KASAN ${fragments:-dev/configs/x86_64.config dev/kunit/kunitconfig} >>"$work_o/.config"
+	[ -e "$work_o/tiny.config" ] || {	# of any commit
+		make_work -s tinyconfig
+		cp "$work_o/.config" "$work_o/tiny.config"
+	}
+	# shellcheck disable=SC2086 # a list
+	grep -hv KASAN ${fragments:-$options} | cat "$work_o/tiny.config" - >"$work_o/.config"
 	printf '%s\n' "$@" >>"$work_o/.config"
 	make_work -s olddefconfig
 }
