@@ -15,6 +15,8 @@ unset $(git rev-parse --local-env-vars)
 export LC_ALL=C	# one order for sort, comm and the shell
 
 LINUX=build/linux
+# what the kernel of the KUnit boots and the guest jobs is configured with
+KUNIT_OPTIONS='dev/configs/x86_64.config dev/kunit/kunitconfig dev/configs/lean.config'
 JOBS=${JOBS:-$(nproc)}
 
 # A new checkout in another folder finds what this one compiled. What has to be

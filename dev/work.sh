@@ -7,7 +7,6 @@
 scratch=build/work/${0##*/}
 work=$scratch/tree
 work_o=$PWD/$scratch/o	# its O= folder
-options='dev/configs/x86_64.config dev/kunit/kunitconfig dev/configs/lean.config'
 
 subject() { git -C $LINUX log -1 --format=%s "$1"; }
 
@@ -16,7 +15,7 @@ work_key() {
 	{
 		echo "$@"
 		# shellcheck disable=SC2086 # a list
-		cat "$0" dev/work.sh dev/objects.mk dev/sparse dev/bloat-objects $options
+		cat "$0" dev/work.sh dev/objects.mk dev/sparse dev/bloat-objects $KUNIT_OPTIONS
 		gcc --version
 	} | sha1sum | cut -d' ' -f1
 }
@@ -49,7 +48,7 @@ configure_work() {
 		cp "$work_o/.config" "$work_o/tiny.config"
 	}
 	# shellcheck disable=SC2086 # a list
-	grep -hv KASAN ${fragments:-$options} | cat "$work_o/tiny.config" - >"$work_o/.config"
+	grep -hv KASAN ${fragments:-$KUNIT_OPTIONS} | cat "$work_o/tiny.config" - >"$work_o/.config"
 	printf '%s\n' "$@" >>"$work_o/.config"
 	make_work -s olddefconfig
 }
